@@ -1,0 +1,1 @@
+"""Words everybody shares. Imports nothing of ours, and no torch when imported."""

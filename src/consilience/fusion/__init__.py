@@ -1,0 +1,21 @@
+"""The two tables of fusions: networks over tokens (feature level), rules over answers (decision level)."""
+
+from consilience.core.registry import Family
+
+FEATURE_FUSIONS = Family(
+    "fusion",
+    {
+        "concat": "consilience.fusion.feature.concat:Concat",
+        "film": "consilience.fusion.feature.film:Film",
+        "hadamard": "consilience.fusion.feature.hadamard:Hadamard",
+    },
+)
+
+DECISION_FUSIONS = Family(
+    "decision fusion",
+    {
+        "average": "consilience.fusion.decision.average:Average",
+        "vote": "consilience.fusion.decision.vote:Vote",
+        "weighted": "consilience.fusion.decision.weighted:Weighted",
+    },
+)

@@ -1,0 +1,36 @@
+"""What the two kinds of fusion promise. A fusion knows inputs by name and never by modality."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from consilience.core.state import State
+
+Answers = Mapping[str, np.ndarray]
+"""Answers [N, K] of several models, by name (see tasks/base.py); a row of NaN where a model has no answer."""
+
+
+class DecisionFusion(ABC):
+    """A rule that makes one answer of several models' answers."""
+
+    Config: ClassVar[type]
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, config: Any, answers: Answers, target: np.ndarray, *, discrete: bool) -> DecisionFusion:
+        """Learn from answers on validation rows. `target` [N]: class numbers when `discrete`, else real values."""
+
+    @abstractmethod
+    def fuse(self, answers: Answers) -> np.ndarray:
+        """[N, K]. The order of the models is irrelevant; a model without an answer on a row is left out there."""
+
+    @abstractmethod
+    def state(self) -> State: ...
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, state: State) -> DecisionFusion: ...

@@ -1,0 +1,12 @@
+"""The table of modalities: the only list of them."""
+
+from consilience.core.registry import Family
+
+MODALITIES = Family(
+    "modality",
+    {
+        "text": "consilience.modalities.text:Text",
+        "image": "consilience.modalities.image:Image",
+        "tabular": "consilience.modalities.tabular:Tabular",
+    },
+)

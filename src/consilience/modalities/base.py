@@ -1,0 +1,155 @@
+"""What a modality promises, and the small types its files share.
+
+The life of a cell:  raw cell ─ load (worker process) ─► value ─┬─ collate ──► Tokens   (encoders)
+                                                                └─ features ─► Features (classic learners)
+
+`load` needs no training data and may run in another process; everything learned from training rows (vocabulary,
+means, categories) lives in a `Processor`, which is saved as arrays and JSON. All of this is NumPy: no torch here.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from consilience.core.batch import Tokens
+from consilience.core.limits import Limits
+from consilience.core.registry import Family
+from consilience.core.sparse import CSR
+from consilience.core.state import State
+
+Values = Sequence[Any]
+"""Loaded values, one per distinct cell; None where the cell is missing or bad."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnSample:
+    """What a modality sees of a column when it says whether the column is its own."""
+
+    name: str
+    cells: Sequence[Any]
+    """Up to 1,000 cells of the column that are not missing, spread over the table."""
+    rows: int
+    """Rows in the whole table."""
+    distinct: int
+    """Distinct cells in the sample."""
+    root: Path
+    """Where relative paths start."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """A modality's claim on a column. The strongest claim wins; the reason is shown to the user."""
+
+    strength: float
+    """0 to 1."""
+    reason: str
+    """Why, in words a user understands, e.g. "98 % of the cells are paths to pictures"."""
+    kind: str
+    """The modality's own name for such a column: the modality's name, or e.g. "number", "category", "date"."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Features:
+    """Hand-made features of U cells: dense [U, F] float32, or sparse, and which cells are present [U] bool.
+
+    Rows of missing cells are zero in both; a single missing number inside a present dense row is NaN.
+    """
+
+    matrix: np.ndarray | CSR
+    present: np.ndarray
+    names: tuple[str, ...]
+    """F names of the columns, for reports and explanations."""
+
+
+class Processor(ABC):
+    """One input's preprocessing, fitted on training cells. Stateless in use: the same values give the same answer,
+    whatever else is in the call and in whatever order."""
+
+    @abstractmethod
+    def collate(self, values: Values) -> Tokens:
+        """[U] values -> Tokens of NumPy arrays; None becomes a row whose mask is all False. T is at least 1."""
+
+    @abstractmethod
+    def features(self, values: Values) -> Features:
+        """[U] values -> hand-made features, for classic learners."""
+
+    def augment(self, tokens: Tokens, rng: np.random.Generator) -> Tokens:
+        """A random change that keeps the meaning, drawn per distinct cell. Training only; the default changes nothing."""
+        return tokens
+
+    @abstractmethod
+    def shape(self) -> dict[str, int]:
+        """Sizes an encoder is built from, e.g. {"vocabulary": 812} or {"height": 64, "width": 64, "channels": 3}."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """All that was learned; `Modality.restore` builds an equal processor from it, bit for bit."""
+
+
+class Modality(ABC):
+    """One modality. Its package `__init__` defines the one subclass; the files beside it do the work."""
+
+    name: ClassVar[str]
+    kinds: ClassVar[tuple[str, ...]]
+    """The names `--input NAME=KIND:COL` accepts for it; the first is the modality's own name."""
+    media: ClassVar[bool]
+    """Cells are files or bytes: they are decoded in workers, and rows that share one stay on one side of a split."""
+    joint: ClassVar[bool]
+    """All columns of this modality that nobody grouped by hand form one input (the table does, texts do not)."""
+    encoders: ClassVar[Family]
+    default_encoder: ClassVar[str]
+    Config: ClassVar[type]
+    """The processing config: a frozen keyword-only dataclass with a default for every field."""
+
+    @abstractmethod
+    def sniff(self, column: ColumnSample) -> Evidence | None:
+        """Claim a column, or not. Must be quick: at most a few file headers are read."""
+
+    @abstractmethod
+    def resolve(self, config: Any, columns: Sequence[ColumnSample], kinds: Sequence[str]) -> Any:
+        """The config with everything that was left open ("auto") decided from a sample of the training cells."""
+
+    def key(self, cell: tuple[Any, ...]) -> Hashable:
+        """What makes two cells the same: cells with equal keys are loaded and encoded once."""
+        return cell
+
+    @abstractmethod
+    def missing(self, cell: tuple[Any, ...]) -> bool:
+        """Whether the raw cell (one value per column of the input) holds nothing at all."""
+
+    @abstractmethod
+    def load(self, cell: tuple[Any, ...], config: Any, root: Path, limits: Limits) -> tuple[Any, list[str]]:
+        """Decode and clean one cell (a tuple: one raw value per column of the input).
+
+        Returns the value and remarks on parts of it that had to be taken as missing (e.g. "price: 'n/a' is not a
+        number"). Raises BadCell when nothing of it can be used.
+        """
+
+    def array(self, config: Any) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
+        """Shape and dtype of every loaded value when they are all alike (then they are kept in a memory-mapped file),
+        else None (then they are kept in memory: texts and rows of numbers, not media)."""
+        return None
+
+    @abstractmethod
+    def fit(self, values: Values, config: Any, *, weights: np.ndarray) -> Processor:
+        """Learn from the training cells. `weights` [U]: how many training rows hold each cell; order is irrelevant."""
+
+    @abstractmethod
+    def restore(self, state: State, config: Any) -> Processor: ...
+
+
+def is_blank(value: Any) -> bool:
+    """Whether one raw table value is missing: None, NaN, or text with nothing but white space."""
+    if value is None:
+        return True
+    if isinstance(value, str):
+        return not value.strip()
+    if isinstance(value, bytes):
+        return False
+    return isinstance(value, float | np.floating) and bool(np.isnan(value))

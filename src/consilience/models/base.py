@@ -1,0 +1,61 @@
+"""What learners promise, and the block of features they share.
+
+A learner sees each input as a `Block`: features of the distinct cells, and which cell each row has. What can be
+computed per distinct cell is computed per distinct cell. Fitting may use scikit-learn; predicting is NumPy alone.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from consilience.core.state import State
+from consilience.modalities.base import Features
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """One input as a learner sees it: features of U distinct cells, and the cell of each of N rows [N] int64."""
+
+    features: Features
+    index: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Block:
+        return Block(features=self.features, index=self.index[rows])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """What to learn: target [N] (class numbers, or real values), number of answer columns, weight of each row [N]."""
+
+    target: np.ndarray
+    width: int
+    discrete: bool
+    weights: np.ndarray
+
+
+class Learner(ABC):
+    """A fitted classic model. Answers are [N, K] probabilities, or [N, 1] values in the target's unit."""
+
+    Config: ClassVar[type]
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, config: Any, blocks: Mapping[str, Block], goal: Goal, *, seed: int, seconds: float) -> Learner:
+        """Fit on all rows of `blocks`. Stays within about `seconds` of one core's time by doing less (fewer trees,
+        fewer iterations), never by dropping rows silently. A class without a row gets probability ~0, not an error."""
+
+    @abstractmethod
+    def predict(self, blocks: Mapping[str, Block]) -> np.ndarray:
+        """[N, K] float64. A row's answer depends on that row alone; all inputs may be missing on any row."""
+
+    @abstractmethod
+    def state(self) -> State: ...
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, state: State) -> Learner: ...
