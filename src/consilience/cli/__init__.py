@@ -1,0 +1,72 @@
+"""The command line: one file per command. Nothing heavy is imported before the command is known."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from consilience.core.errors import UserError
+
+COMMANDS = {
+    "demo": "run the main job on real data that a package ships",
+    "fit": "train on a table and leave a run folder",
+    "evaluate": "score a trained model on a table",
+    "predict": "answer every row of a table",
+    "inspect": "show what each column of a table is taken for, and why",
+    "config": "show a whole config, every default written out",
+    "list": "list the encoders, fusions, tasks or modalities",
+    "doctor": "show versions, devices and the usual mistakes",
+}
+
+
+def parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The whole command line; `only` fills in the arguments of that command alone, which is all one call needs."""
+    from consilience import __version__
+
+    top = argparse.ArgumentParser(
+        prog="consilience",
+        description="From a table of text, pictures and numbers to a trained, tested model.",
+    )
+    top.add_argument("--version", action="version", version=f"consilience {__version__}")
+    top.add_argument("--debug", action="store_true", help="show the Python traceback of an error")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if only in (None, name):
+            module = importlib.import_module(f"consilience.cli.{name}")
+            module.arguments(command)
+            command.set_defaults(run=module.run)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit codes: 0 done, 1 our fault, 2 the user's input is wrong, 130 interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    only = next((word for word in words if word in COMMANDS), None)
+    args = parser(only).parse_args(words)
+    try:
+        return int(args.run(args) or 0)
+    except UserError as error:
+        if args.debug:
+            raise
+        print(f"consilience {args.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader (head, less) has gone: no traceback
+        return 1
+    except Exception as error:  # the last line of defence: one line for the user, the rest on request
+        if args.debug:
+            raise
+        print(
+            f"consilience {args.command}: this is a fault of consilience, not of your data: "
+            f"{type(error).__name__}: {error}\nRun it again as 'consilience --debug {args.command} …' and report "
+            "what it prints.",
+            file=sys.stderr,
+        )
+        return 1

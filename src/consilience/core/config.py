@@ -38,6 +38,15 @@ def part(family: Family, kind: str, **settings: Any) -> Any:
     return dataclasses.field(default_factory=default, metadata={"family": family})
 
 
+def parts(family: Family, *kinds: str) -> Any:
+    """A dataclass field that holds several `Part`s of `family`, each with its default settings."""
+
+    def default() -> tuple[Part, ...]:
+        return tuple(Part(kind=kind, config=family.load(kind).Config()) for kind in kinds)
+
+    return dataclasses.field(default_factory=default, metadata={"family": family})
+
+
 def decode(cls: type[T], raw: Mapping[str, Any], path: str = "") -> T:
     """Build the dataclass `cls` from a plain mapping. Raises ConfigError with every mistake in it."""
     problems: list[str] = []
@@ -102,7 +111,8 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     out = dict(base)
     for key, value in over.items():
         old = out.get(key)
-        if isinstance(old, Mapping) and isinstance(value, Mapping) and value.get("kind", old.get("kind")) == old.get("kind"):
+        tables = isinstance(old, Mapping) and isinstance(value, Mapping)
+        if tables and value.get("kind", old.get("kind")) == old.get("kind"):
             out[key] = merge(old, value)
         else:
             out[key] = value
@@ -148,12 +158,15 @@ def _value(kind: Any, raw: Any, path: str, problems: list[str], family: Family |
     if kind is Any:
         return raw
     if origin in (typing.Union, types.UnionType):
-        if raw is None and type(None) in args:
+        options = [option for option in args if option is not type(None)]
+        if raw is None and len(options) < len(args):
             return None
-        for option in args:
+        if len(options) == 1:  # "X or nothing": what is wrong is wrong with X, inside it
+            return _value(options[0], raw, path, problems, None)
+        for option in options:
             trial: list[str] = []
             value = _value(option, raw, path, trial, None)
-            if option is not type(None) and not trial:
+            if not trial:
                 return value
         problems.append(f"{path}: expected {_name(kind)}, got {_show(raw)}")
         return None
@@ -168,7 +181,8 @@ def _value(kind: Any, raw: Any, path: str, problems: list[str], family: Family |
         if len(args) == 2 and args[1] is Ellipsis:
             return tuple(_value(args[0], v, f"{path}[{i}]", problems, None) for i, v in enumerate(raw))
         if len(args) == len(raw):
-            return tuple(_value(a, v, f"{path}[{i}]", problems, None) for i, (a, v) in enumerate(zip(args, raw)))
+            pairs = enumerate(zip(args, raw, strict=True))
+            return tuple(_value(a, v, f"{path}[{i}]", problems, None) for i, (a, v) in pairs)
     if origin is dict and isinstance(raw, Mapping):
         return {str(k): _value(args[1], v, f"{path}.{k}", problems, None) for k, v in raw.items()}
     if kind is float and isinstance(raw, int | float) and not isinstance(raw, bool):

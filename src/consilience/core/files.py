@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
 from pathlib import Path
 
 from consilience.core.errors import BadCell
+
+
+@lru_cache(maxsize=8)
+def _real(root: Path) -> Path:
+    """Thousands of cells share a root: its links are followed once. `root` is absolute: the working directory changes."""
+    return Path(os.path.realpath(root))
 
 
 def resolve(cell: str, root: Path) -> Path:
@@ -18,8 +26,8 @@ def resolve(cell: str, root: Path) -> Path:
         raise BadCell("the cell is a URL; URLs are not fetched")
     path = Path(cell)
     try:
-        full = (path if path.is_absolute() else root / path).resolve()
-        if not full.is_relative_to(root.resolve()):
+        full = Path(os.path.realpath(path if path.is_absolute() else root / path))
+        if not full.is_relative_to(_real(root.absolute())):
             raise BadCell("the path is outside the media root (choose it with --media-root)")
         if not full.exists():
             raise BadCell("no such file")

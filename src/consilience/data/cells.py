@@ -1,8 +1,13 @@
-"""The distinct cells of one input, loaded once, and which of them each row has."""
+"""The distinct cells of one input, loaded once, and which of them each row has.
+
+Knows no modality: a value is whatever `Modality.load` returned, or None.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +26,38 @@ class Problem:
     """The whole cell counts as missing (False: only a part of it, as one number in a row of numbers)."""
 
 
+class ArrayValues(Sequence[Any]):
+    """Loaded values that are all alike, in one array [U, ...] (in memory, or mapped from a file).
+
+    `[i]` is a read-only view of value i, or None where the cell is missing or bad.
+    """
+
+    def __init__(self, array: np.ndarray, ok: np.ndarray) -> None:
+        self._array = array.view(np.ndarray)  # a view of a memmap stays mapped, without the subclass's overhead
+        self._array.flags.writeable = False
+        self._ok = ok
+
+    def __len__(self) -> int:
+        return len(self._ok)
+
+    def __getitem__(self, item: Any) -> Any:
+        if isinstance(item, slice):
+            return [self[i] for i in range(*item.indices(len(self)))]
+        return self._array[item] if self._ok[item] else None
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    @property
+    def ok(self) -> np.ndarray:
+        """[U] bool: which cells have a value."""
+        return self._ok
+
+    def gather(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Values [n, ...] as one copy, and which of them exist [n] bool; what does not exist is zeros, to be masked."""
+        return self._array[indices], self._ok[indices]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cells:
     """One input of a table: values of U distinct cells (None: missing or bad) and the cell of each row [N] int64."""
@@ -28,8 +65,27 @@ class Cells:
     values: Values
     index: np.ndarray
     groups: np.ndarray
-    """[N] int64: rows with equal numbers hold the same content (bytes of media; -1 where missing or not media)."""
+    """[N] int64: rows with equal numbers hold the same content (bytes of media; -1 where missing, bad or not media).
+    The number is a hash of the content, so it means the same in every table."""
     problems: tuple[Problem, ...] = ()
+
+    def weights(self) -> np.ndarray:
+        """[U] float64: how many rows hold each cell. After `take`, 0 for cells that only other rows hold: what is
+        fitted must not learn from those."""
+        return np.bincount(self.index, minlength=len(self.values)).astype(np.float64)
+
+    def take(self, rows: np.ndarray) -> Cells:
+        """The chosen rows in the given order; values are kept as they are, problems follow their rows."""
+        rows = np.asarray(rows, np.int64)
+        kept: list[Problem] = []
+        if self.problems:
+            order = np.argsort(rows, kind="stable")
+            wanted = np.array([p.row for p in self.problems])
+            left, right = (np.searchsorted(rows[order], wanted, side) for side in ("left", "right"))
+            for p, a, b in zip(self.problems, left, right, strict=True):
+                kept += [Problem(row=int(n), column=p.column, reason=p.reason, whole=p.whole) for n in order[a:b]]
+        kept.sort(key=lambda p: p.row)
+        return Cells(values=self.values, index=self.index[rows], groups=self.groups[rows], problems=tuple(kept))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,3 +94,11 @@ class Dataset:
 
     inputs: dict[str, Cells]
     rows: int
+
+    def take(self, rows: np.ndarray) -> Dataset:
+        return Dataset(inputs={name: cells.take(rows) for name, cells in self.inputs.items()}, rows=len(rows))
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Of all inputs, in the order of the rows."""
+        return tuple(sorted((p for cells in self.inputs.values() for p in cells.problems), key=lambda p: p.row))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,6 +27,10 @@ class DecisionFusion(ABC):
     @abstractmethod
     def fuse(self, answers: Answers) -> np.ndarray:
         """[N, K]. The order of the models is irrelevant; a model without an answer on a row is left out there."""
+
+    def used(self, names: Iterable[str]) -> set[str]:
+        """Those of the models that have a say in the answer: all, unless the rule learned otherwise."""
+        return set(names)
 
     @abstractmethod
     def state(self) -> State: ...

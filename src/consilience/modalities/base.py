@@ -143,6 +143,10 @@ class Modality(ABC):
     @abstractmethod
     def restore(self, state: State, config: Any) -> Processor: ...
 
+    def example(self, config: Any, processor: Processor, rng: np.random.Generator) -> tuple[Any, ...]:
+        """A made-up raw cell that `load` accepts, for golden rows: str, int, float or bytes, one per column."""
+        raise NotImplementedError
+
 
 def is_blank(value: Any) -> bool:
     """Whether one raw table value is missing: None, NaN, or text with nothing but white space."""

@@ -1,4 +1,4 @@
-"""What learners promise, and the block of features they share.
+"""What learners and members of the leaderboard promise, and the block of features they share.
 
 A learner sees each input as a `Block`: features of the distinct cells, and which cell each row has. What can be
 computed per distinct cell is computed per distinct cell. Fitting may use scikit-learn; predicting is NumPy alone.
@@ -9,12 +9,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from consilience.core.state import State
 from consilience.modalities.base import Features
+from consilience.tasks.base import Task
+
+if TYPE_CHECKING:
+    from consilience.models.view import View  # which is made of Blocks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,3 +63,23 @@ class Learner(ABC):
     @classmethod
     @abstractmethod
     def restore(cls, state: State) -> Learner: ...
+
+
+class Member(ABC):
+    """A model that can stand on the leaderboard: rows in, answers out. What it is made of is its own business."""
+
+    kind: ClassVar[str]
+    inputs: tuple[str, ...]
+    """Names of the inputs it looks at."""
+
+    @abstractmethod
+    def predict(self, view: View) -> np.ndarray:
+        """Answers [N, K] float64 of the rows of `view`."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """All of it, for a bundle."""
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, state: State, task: Task) -> Member: ...

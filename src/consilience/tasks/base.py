@@ -37,6 +37,11 @@ class Task(ABC):
     def encode(self, cells: Sequence[Any], *, column: str) -> np.ndarray:
         """[N] int64 class numbers or float64 values. Raises DataError naming row and value."""
 
+    @abstractmethod
+    def encode_open(self, cells: Sequence[Any]) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Like `encode`, for rows to be scored: labels that training never saw get numbers from K on. Also the names
+        of all columns, the new ones last: answers give those probability 0, so such rows count as wrong."""
+
     @property
     @abstractmethod
     def width(self) -> int:

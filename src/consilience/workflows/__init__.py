@@ -1,0 +1,1 @@
+"""What needs several of the packages below: fit, evaluate, predict, inspect, the demo."""

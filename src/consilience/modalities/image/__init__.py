@@ -1,0 +1,120 @@
+"""The image modality: a column of picture files, or of their bytes, one picture a cell.
+
+Says what pictures need and leaves the work to the files beside it. Imports no torch: encoders are listed by name.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from consilience.core.batch import Tokens
+from consilience.core.errors import UserError
+from consilience.core.limits import Limits
+from consilience.core.registry import Family
+from consilience.core.state import State
+from consilience.modalities.base import ColumnSample, Evidence, Features, Modality, Processor, Values, is_blank
+from consilience.modalities.image import augment, collate, features, load, sniff, transform
+from consilience.modalities.image.config import Config
+
+ENCODERS = Family("image encoder", {"cnn": "consilience.modalities.image.encoders.cnn:CnnEncoder"})
+
+HEADERS = 200
+"""Picture headers read to decide the size."""
+SIZE_STEP, SIZE_LEAST, SIZE_MOST, SIZE_UNKNOWN = 16, 32, 96, 64
+"""The decided side in pixels: a multiple of the step, within these bounds; without any readable header, the last."""
+
+
+class ImageProcessor(Processor):
+    """Pictures of one input: channel means and deviations of the training pictures, in grey levels."""
+
+    def __init__(self, config: Config, mean: np.ndarray, std: np.ndarray) -> None:
+        self.config = config
+        self._mean = np.asarray(mean, np.float32)
+        self._std = np.asarray(std, np.float32)
+
+    def collate(self, values: Values) -> Tokens:
+        """values [U, 1, 3, H, W] float32, mean 0 and deviation 1 over the training pictures; mask [U, 1]."""
+        return collate.collate(values, size=self.config.size, mean=self._mean, std=self._std)
+
+    def augment(self, tokens: Tokens, rng: np.random.Generator) -> Tokens:
+        return augment.augment(tokens, rng, self.config, self._mean, self._std)
+
+    def features(self, values: Values) -> Features:
+        """Dense [U, F] float32: layout of colours, histograms, edges, and the figure before its background."""
+        return features.features(values)
+
+    def shape(self) -> dict[str, int]:
+        return {"channels": 3, "height": self.config.size, "width": self.config.size}
+
+    def state(self) -> State:
+        return State(arrays={"mean": self._mean.copy(), "std": self._std.copy()})
+
+
+class Image(Modality):
+    """One picture a cell: PNG, JPEG, WebP, BMP, GIF (its first frame) or TIFF (its first page)."""
+
+    name: ClassVar[str] = "image"
+    kinds: ClassVar[tuple[str, ...]] = ("image",)
+    media: ClassVar[bool] = True
+    joint: ClassVar[bool] = False
+    encoders: ClassVar[Family] = ENCODERS
+    default_encoder: ClassVar[str] = "cnn"
+    Config: ClassVar[type] = Config
+
+    def sniff(self, column: ColumnSample) -> Evidence | None:
+        found = sniff.claim(column)
+        return None if found is None else Evidence(strength=found[0], reason=found[1], kind=self.name)
+
+    def resolve(self, config: Config, columns: Sequence[ColumnSample], kinds: Sequence[str]) -> Config:
+        """Decides `size`: the median shorter side, rounded, within bounds. Raises UserError for several columns."""
+        if len(columns) != 1:
+            names = ", ".join(repr(column.name) for column in columns)
+            raise UserError(
+                f"an image input holds one picture a row, but this one has the columns {names}. "
+                "Make one input of each column; a model can have any number of image inputs."
+            )
+        if config.size:
+            return config
+        column = columns[0]
+        sizes = (load.header_size(cell, column.root) for cell in sniff.spread(column.cells, HEADERS))
+        shorter = [min(size) for size in sizes if size is not None]
+        if not shorter:
+            return replace(config, size=SIZE_UNKNOWN)
+        size = SIZE_STEP * round(statistics.median(shorter) / SIZE_STEP)
+        return replace(config, size=min(max(size, SIZE_LEAST), SIZE_MOST))
+
+    def missing(self, cell: tuple[Any, ...]) -> bool:
+        return is_blank(cell[0])
+
+    def load(self, cell: tuple[Any, ...], config: Config, root: Path, limits: Limits) -> tuple[np.ndarray, list[str]]:
+        """[size, size, 3] uint8. Raises BadCell: no such file, not a picture, damaged, cut off, too large."""
+        assert config.size, "the size is decided by resolve() before anything is loaded"
+        content = load.content_of(cell[0], root, limits)
+        with load.opened(content, limits) as picture:
+            return transform.square(picture, config), []
+
+    def array(self, config: Config) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        return (config.size, config.size, 3), np.dtype(np.uint8)
+
+    def fit(self, values: Values, config: Config, *, weights: np.ndarray) -> ImageProcessor:
+        return ImageProcessor(config, *collate.channel_statistics(values, weights))
+
+    def restore(self, state: State, config: Config) -> ImageProcessor:
+        return ImageProcessor(config, state.arrays["mean"], state.arrays["std"])
+
+    def example(self, config: Config, processor: Processor, rng: np.random.Generator) -> tuple[bytes, ...]:
+        """A PNG of soft random colours."""
+        import io
+
+        from PIL import Image as pillow
+
+        noise = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        buffer = io.BytesIO()
+        pillow.fromarray(noise).resize((80, 60), pillow.Resampling.BICUBIC).save(buffer, "PNG")
+        return (buffer.getvalue(),)

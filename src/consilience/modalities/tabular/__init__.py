@@ -1,0 +1,86 @@
+"""The tabular modality: the numbers, categories and dates of a table, all columns together one input.
+
+Knows nothing of other modalities. The files beside it do the work; NumPy only, encoders/ aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from consilience.core.errors import ConfigError, unknown
+from consilience.core.limits import Limits
+from consilience.core.registry import Family
+from consilience.core.state import State
+from consilience.modalities.base import ColumnSample, Evidence, Modality, Processor, Values, is_blank
+from consilience.modalities.tabular import config as config_module
+from consilience.modalities.tabular.load import load_row
+from consilience.modalities.tabular.processor import TableProcessor
+from consilience.modalities.tabular.sniff import sniff
+
+ENCODERS = Family("tabular encoder", {"mlp": "consilience.modalities.tabular.encoders.mlp:MlpEncoder"})
+
+
+class Tabular(Modality):
+    """Numbers, categories and dates. A loaded row is a tuple of float (numbers; dates as days since 1970), str
+    (categories) and None."""
+
+    name = "tabular"
+    kinds = ("tabular", "number", "category", "date")
+    media = False
+    joint = True
+    encoders = ENCODERS
+    default_encoder = "mlp"
+    Config = config_module.Config
+
+    def sniff(self, column: ColumnSample) -> Evidence | None:
+        return sniff(column)
+
+    def resolve(
+        self, config: config_module.Config, columns: Sequence[ColumnSample], kinds: Sequence[str]
+    ) -> config_module.Config:
+        """Names what each column holds: what the config says, else the kind given for the column, else ("tabular")
+        what the cells look like, else a category."""
+        names = [column.name for column in columns]
+        strangers = [name for name in config.columns if name not in names]
+        if strangers:
+            raise ConfigError([f"columns.{name}: {unknown('column of this input', name, names)}" for name in strangers])
+        found: dict[str, Any] = {}
+        for column, kind in zip(columns, kinds, strict=True):
+            if kind == self.name:
+                evidence = sniff(column)
+                kind = evidence.kind if evidence else "category"
+            found[column.name] = config.columns.get(column.name, kind)
+        return replace(config, columns=found)
+
+    def key(self, cell: tuple[Any, ...]) -> Hashable:
+        """1, 1.0 and True compare equal in Python and are not the same cell."""
+        return (*map(type, cell), *cell)
+
+    def missing(self, cell: tuple[Any, ...]) -> bool:
+        """NaT compares unequal to itself, like NaN. Markers as "NA" are the config's business: `load` sees to them."""
+        return all(is_blank(part) or part != part for part in cell)
+
+    def load(
+        self, cell: tuple[Any, ...], config: config_module.Config, root: Path, limits: Limits
+    ) -> tuple[Any, list[str]]:
+        return load_row(cell, config)
+
+    def fit(self, values: Values, config: config_module.Config, *, weights: np.ndarray) -> TableProcessor:
+        return TableProcessor.fit(values, config, weights=weights)
+
+    def restore(self, state: State, config: config_module.Config) -> TableProcessor:
+        return TableProcessor.restore(state, config)
+
+    def example(self, config: config_module.Config, processor: Processor, rng: np.random.Generator) -> tuple[Any, ...]:
+        """A made-up cell for each column, of its kind."""
+        made: dict[str, Any] = {
+            "number": lambda: round(float(rng.normal()), 6),
+            "category": lambda: str(rng.choice(["a", "b", "c"])),
+            "date": lambda: f"20{rng.integers(10, 30)}-0{rng.integers(1, 10)}-1{rng.integers(0, 10)}",
+        }
+        return tuple(made[kind]() for kind in config.columns.values())

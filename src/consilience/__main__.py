@@ -1,0 +1,7 @@
+"""python -m consilience"""
+
+import sys
+
+from consilience.cli import main
+
+sys.exit(main())

@@ -1,0 +1,89 @@
+"""The verbs, each a few lines that delegate. What `import consilience` offers is listed in __init__.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from consilience.bundle.load import load
+from consilience.bundle.model import Model
+from consilience.core.progress import Reporter
+
+__all__ = ["FitResult", "Model", "evaluate", "fit", "inspect", "load", "predict"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitResult:
+    """What `fit` leaves behind."""
+
+    run: Path
+    """The run folder: bundle, report.html, leaderboard.json, bad_cells.csv and more."""
+    leaderboard: list[dict[str, Any]]
+    """Best first, on validation rows: {name, preset, fusion, inputs, metrics, cpu_seconds, ms_per_row}."""
+    best: str
+    """Name of the entry that was chosen."""
+    test: dict[str, Any] | None
+    """Metrics of the chosen entry on test rows; None when there are none."""
+    warnings: tuple[str, ...]
+    """What a user should know: leaks, lopsided splits, bad cells."""
+
+
+def fit(
+    train: Any,
+    *,
+    target: str,
+    valid: Any = None,
+    test: Any = None,
+    out: str | Path | None = None,
+    preset: str | None = None,
+    config: Mapping[str, Any] | None = None,
+    settings: Sequence[str] = (),
+    reporter: Reporter | None = None,
+) -> FitResult:
+    """Train on a table and leave a run folder.
+
+    `train`, `valid`, `test`: a path, a DataFrame, an Arrow table, a list of dicts or a dict of columns.
+    `out`: the run folder; a new one under runs/ when not given.
+    `config`: any keys of a run's config, nested, as `consilience config show --preset auto` prints them.
+    `settings`: "dotted.key=value" strings, as with --set.
+    Raises UserError when the call or the data are wrong.
+
+    >>> result = fit("train.csv", target="answer", config={"time_budget": 60.0})  # doctest: +SKIP
+    >>> load(result.run).predict({"image": "a.png", "question": "what colour?"})  # doctest: +SKIP
+    """
+    from consilience.workflows.config import resolve
+    from consilience.workflows.fit import fit as run_fit
+    from consilience.workflows.runs import new_run
+
+    resolved = resolve({**(config or {}), "target": target}, settings=settings, preset=preset)
+    sources = {
+        side: source for side, source in (("train", train), ("valid", valid), ("test", test)) if source is not None
+    }
+    fitted = run_fit(sources, resolved, out=new_run(out), reporter=reporter or Reporter())
+    return FitResult(
+        run=fitted.run, leaderboard=fitted.leaderboard, best=fitted.best, test=fitted.test, warnings=fitted.warnings
+    )
+
+
+def predict(run: str | Path, rows: Any, *, media_root: str | Path | None = None) -> list[Any]:
+    """One answer for each row of a table. To answer often, `load` once and use `Model.predict`."""
+    return load(run).predict(rows, root=Path(media_root) if media_root else None)
+
+
+def evaluate(
+    run: str | Path, table: Any, *, by: str | None = None, media_root: str | Path | None = None
+) -> dict[str, Any]:
+    """{"metrics": {name: {"value", "ci95"}}, "rows", "bad_cells", "by"} of a run or bundle on a table with targets."""
+    from consilience.workflows.answer import evaluate as run_evaluate
+
+    root = Path(media_root) if media_root else None
+    return run_evaluate(Path(run), table, by=by, root=root, seed=0, reporter=Reporter())
+
+
+def inspect(table: Any, *, target: str | None = None) -> dict[str, Any]:
+    """What each column of a table is taken for, and why."""
+    from consilience.workflows.inspect import inspect as run_inspect
+
+    return run_inspect(table, target=target)

@@ -1,0 +1,71 @@
+"""Golden rows: generated inputs (one with everything missing, one with each input missing) and the model's answers.
+
+No row of a user's data is among them. Whoever changes the form of a model (export, compression, another machine) runs
+them through the result and compares.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from consilience.bundle.manifest import write_arrays
+from consilience.bundle.model import Model
+from consilience.core.seeding import generator
+from consilience.data.table import Table
+from consilience.modalities import MODALITIES
+
+_FULL = 4
+"""Rows with every input."""
+
+
+def write(path: Path, model: Model) -> None:
+    rows = make(model)
+    answers = model.answer(_table(rows)).answers
+    write_arrays(path, {"answers": answers}, {"rows": json.dumps(rows, default=_encode), "tolerance_fp32": "1e-4"})
+
+
+def difference(path: Path, model: Model) -> float:
+    """The largest absolute difference between the stored answers and those of `model`."""
+    from safetensors import safe_open
+
+    with safe_open(path, "numpy") as file:
+        rows = json.loads(file.metadata()["rows"], object_hook=_decode)
+        want = file.get_tensor("answers")
+    return float(np.abs(model.answer(_table(rows)).answers - want).max())
+
+
+def make(model: Model) -> list[dict[str, Any]]:
+    """Generated raw rows: `_FULL` whole ones, one without each input in turn, one without any."""
+    rng = generator(0, "golden")
+    names = sorted(model.member.inputs)
+
+    def row(without: set[str]) -> dict[str, Any]:
+        cells: dict[str, Any] = {}
+        for name in names:
+            given = model.inputs[name]
+            cell = MODALITIES.load(given.plan.modality)().example(given.config, given.processor, rng)
+            gone = name in without
+            cells |= {c: None if gone else v for c, v in zip(given.plan.columns, cell, strict=True)}
+        return cells
+
+    return [row(set()) for _ in range(_FULL)] + [row({name}) for name in names] + [row(set(names))]
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    return Table(columns=columns or {"": [None] * len(rows)}, name="golden rows", root=Path("."))
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode()}
+    raise TypeError(f"{type(value).__name__} in a golden row")
+
+
+def _decode(value: dict[str, Any]) -> Any:
+    return base64.b64decode(value["base64"]) if set(value) == {"base64"} else value

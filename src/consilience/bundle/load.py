@@ -1,0 +1,63 @@
+"""A bundle on disk -> a model ready to answer. Imports nothing that trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from consilience.bundle.manifest import find, read_arrays, unseal
+from consilience.bundle.model import Input, Model
+from consilience.core.config import decode
+from consilience.core.errors import BundleError, ConfigError
+from consilience.core.limits import Limits
+from consilience.core.state import State
+from consilience.data.infer import InputPlan
+from consilience.modalities import MODALITIES
+from consilience.models import MEMBERS
+from consilience.tasks import TASKS
+
+
+def load(path: str | Path) -> Model:
+    """Load the model of a run or bundle. Every file is checked against the manifest first.
+
+    Raises BundleError: not there, damaged, changed, or of another format version.
+    """
+    folder = find(Path(path))
+    manifest = unseal(folder)
+    arrays = read_arrays(folder / "weights.safetensors")
+    try:
+        return _build(manifest, arrays)
+    except (KeyError, TypeError, IndexError, ConfigError) as error:
+        raise BundleError(f"{folder}: the manifest and the weights do not fit together: {error!r}") from error
+
+
+def _build(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
+    inputs = {}
+    for number, given in enumerate(manifest["inputs"]):
+        modality = MODALITIES.load(given["modality"])()
+        config = decode(modality.Config, given["config"], f"inputs.{given['name']}")
+        state = State(arrays=_under(arrays, f"input{number}/"), meta=given["state"])
+        plan = InputPlan(
+            name=given["name"],
+            modality=given["modality"],
+            columns=tuple(given["columns"]),
+            kinds=tuple(given["kinds"]),
+        )
+        inputs[plan.name] = Input(plan=plan, config=config, processor=modality.restore(state, config))
+    task = TASKS.load(manifest["task"]["kind"]).restore(manifest["task"])
+    kind = manifest["model"]["kind"]
+    state = State(arrays=_under(arrays, "model/"), meta=manifest["model"]["state"])
+    return Model(
+        name=manifest["name"],
+        target=manifest["target"],
+        task=task,
+        inputs=inputs,
+        member=MEMBERS.load(kind).restore(state, task),
+        limits=decode(Limits, manifest["limits"]),
+    )
+
+
+def _under(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {key[len(prefix) :]: value for key, value in arrays.items() if key.startswith(prefix)}

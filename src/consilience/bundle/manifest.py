@@ -1,0 +1,89 @@
+"""What a bundle says of itself, and how its files are read and written. Knows no model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from consilience.core.errors import BundleError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+def sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Put a whole file in place by rename: a reader sees the old one or the new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str, str] | None = None) -> None:
+    from safetensors.numpy import save_file
+
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, temporary, metadata=dict(meta or {}))
+    os.replace(temporary, path)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise BundleError(f"{path}: cannot be read: {error}. Copy the bundle again or rebuild it with fit.") from error
+
+
+def seal(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write the manifest, last, with the hash of every other file."""
+    files = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != MANIFEST)
+    hashes = {name: sha256(folder / name) for name in files}
+    write_text(folder / MANIFEST, json.dumps({**manifest, "files": hashes}, indent=1, ensure_ascii=False) + "\n")
+
+
+def find(path: Path) -> Path:
+    """The bundle folder of a run or a bundle. Raises BundleError when it is neither."""
+    for folder in (path, path / "bundle"):
+        if (folder / MANIFEST).is_file():
+            return folder
+    if not path.exists():
+        raise BundleError(f"{path}: there is no such run or bundle.")
+    raise BundleError(f"{path}: neither a run nor a bundle (no {MANIFEST}). Was the fit interrupted before a model?")
+
+
+def unseal(folder: Path) -> dict[str, Any]:
+    """Read the manifest after checking its format and the hash of every file it names."""
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        files = dict(manifest["files"])
+        version = manifest["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{folder / MANIFEST}: damaged: {error!r}. Copy the bundle again.") from error
+    if version != FORMAT:
+        raise BundleError(
+            f"{folder}: bundle format {version}; this version of consilience reads format {FORMAT}. "
+            f"It was written by consilience {manifest.get('consilience')}."
+        )
+    for name, want in files.items():
+        path = folder / name
+        if not path.is_file():
+            raise BundleError(f"{path}: missing from the bundle. Copy the bundle again.")
+        if sha256(path) != want:
+            raise BundleError(f"{path}: changed since the bundle was written (sha256 differs). Copy the bundle again.")
+    return manifest

@@ -1,0 +1,135 @@
+"""A model ready to answer: rows of raw cells in, answers out. Built by `load`, or by a fit that has just ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from consilience.core.errors import DataError, unknown
+from consilience.core.limits import Limits
+from consilience.core.progress import Reporter
+from consilience.data.cells import Dataset, Problem
+from consilience.data.infer import InputPlan
+from consilience.data.loader import load as load_cells
+from consilience.data.sources import read
+from consilience.data.table import Table
+from consilience.modalities.base import Processor
+from consilience.models.base import Member
+from consilience.models.view import Source, View
+from consilience.tasks.base import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """One input: where its cells come from and how they become tokens and features."""
+
+    plan: InputPlan
+    config: Any
+    processor: Processor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """`answers` [N, K] (see tasks/base.py), the decoded answers, the names of the K columns, and the bad cells."""
+
+    answers: np.ndarray
+    labels: list[Any]
+    names: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A trained model with its preprocessing."""
+
+    name: str
+    target: str
+    task: Task
+    inputs: Mapping[str, Input]
+    member: Member
+    limits: Limits
+
+    def predict(self, rows: Any, *, root: Path | None = None) -> list[Any]:
+        """One answer for each row, in order. `rows`: a path, DataFrame, Arrow table, dict (one row), list of dicts or
+        dict of columns. A column that is absent is missing on every row."""
+        if isinstance(rows, Mapping) and not any(isinstance(v, list | tuple | np.ndarray) for v in rows.values()):
+            rows = [dict(rows)]
+        return self.answer(read(rows, root=root)).labels
+
+    def predict_proba(self, rows: Any, *, root: Path | None = None) -> np.ndarray:
+        """[N, K] float64: a probability for each of `classes`; for regression the value itself [N, 1]."""
+        if isinstance(rows, Mapping) and not any(isinstance(v, list | tuple | np.ndarray) for v in rows.values()):
+            rows = [dict(rows)]
+        return self.answer(read(rows, root=root)).answers
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.task.names
+
+    def answer(self, table: Table, *, workers: int | None = None, reporter: Reporter | None = None) -> Prediction:
+        """Load the cells of a table and answer all of its rows."""
+        dataset = self.load(table, workers=workers, reporter=reporter)
+        answers = self.member.predict(self.view(dataset))
+        problems = tuple(p for cells in dataset.inputs.values() for p in cells.problems)
+        return Prediction(answers=answers, labels=self.task.decode(answers), names=self.task.names, problems=problems)
+
+    def load(self, table: Table, *, workers: int | None = None, reporter: Reporter | None = None) -> Dataset:
+        """Distinct cells of every input the model looks at. Columns the table lacks are missing on every row."""
+        wanted = [name for name in self.inputs if name in self.member.inputs]
+        return load_inputs(
+            table,
+            {name: self.inputs[name].plan for name in wanted},
+            {name: self.inputs[name].config for name in wanted},
+            self.limits,
+            workers=workers,
+            reporter=reporter,
+        )
+
+    def view(self, dataset: Dataset) -> View:
+        return make_view(dataset, {name: given.processor for name, given in self.inputs.items()})
+
+
+def make_view(dataset: Dataset, processors: Mapping[str, Processor]) -> View:
+    return View(
+        sources={n: Source(values=c.values, processor=processors[n]) for n, c in dataset.inputs.items()},
+        index={n: cells.index for n, cells in dataset.inputs.items()},
+        rows=dataset.rows,
+    )
+
+
+def load_inputs(
+    table: Table,
+    plans: Mapping[str, InputPlan],
+    configs: Mapping[str, Any],
+    limits: Limits,
+    *,
+    workers: int | None = None,
+    reporter: Reporter | None = None,
+    scratch: Path | None = None,
+) -> Dataset:
+    """Load the inputs of a table. A column the table lacks is missing on every row; that none is there is an error."""
+    columns = [column for plan in plans.values() for column in plan.columns]
+    if columns and not any(column in table.columns for column in columns):
+        raise DataError(
+            f"{table.name}: none of the model's columns is there ({', '.join(columns)}). "
+            f"{unknown('column', columns[0], table.columns)}"
+        )
+    absent = {column: [None] * len(table) for column in columns if column not in table.columns}
+    if absent:
+        table = replace(table, columns={**table.columns, **absent})
+    if scratch is not None:
+        scratch.mkdir(parents=True, exist_ok=True)
+    with (reporter or Reporter()).bar("reading cells", len(table) * len(plans)) as advance:
+        return load_cells(
+            table,
+            plans,
+            configs,
+            limits=limits,
+            workers=workers,
+            progress=lambda done, total: advance(done, ""),
+            scratch=scratch,
+        )

@@ -1,0 +1,89 @@
+"""A model -> a bundle on disk."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from consilience import __version__
+from consilience.bundle import golden
+from consilience.bundle.manifest import FORMAT, seal, write_arrays, write_text
+from consilience.bundle.model import Model
+from consilience.core.config import dump_toml, encode
+from consilience.data.sources import write
+
+
+def save(
+    model: Model, folder: Path, *, config: Any, facts: Mapping[str, Any], baseline: Mapping[str, Sequence[Any]]
+) -> None:
+    """Write the bundle of `model`. It appears whole, or not at all; an older one in its place is replaced.
+
+    `config`: the run's whole config. `facts`: JSON about the training for the model card (rows, metrics, date).
+    `baseline`: columns of training-time statistics that monitoring compares with.
+    """
+    work = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    arrays: dict[str, np.ndarray] = {}
+    state = model.member.state()
+    arrays |= {f"model/{key}": value for key, value in state.arrays.items()}
+    inputs = []
+    for number, (name, given) in enumerate(sorted(model.inputs.items())):
+        learned = given.processor.state()
+        arrays |= {f"input{number}/{key}": value for key, value in learned.arrays.items()}
+        plan = given.plan
+        inputs.append(
+            {
+                "name": name,
+                "modality": plan.modality,
+                "columns": list(plan.columns),
+                "kinds": list(plan.kinds),
+                "config": encode(given.config),
+                "state": learned.meta,
+            }
+        )
+    write_arrays(work / "weights.safetensors", arrays)
+    write_text(work / "config.toml", dump_toml(config))
+    write(baseline, work / "baseline.parquet")
+    golden.write(work / "golden.safetensors", model)
+    write_text(work / "README.md", card(model, facts))
+    manifest = {
+        "format": FORMAT,
+        "consilience": __version__,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "name": model.name,
+        "target": model.target,
+        "task": model.task.meta(),
+        "model": {"kind": model.member.kind, "state": state.meta},
+        "inputs": inputs,
+        "limits": encode(model.limits),
+        "facts": dict(facts),
+    }
+    seal(work, json.loads(json.dumps(manifest, default=_plain)))
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(work, folder)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy scalars in JSON as what they are."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} cannot be kept in a manifest")
+
+
+def card(model: Model, facts: Mapping[str, Any]) -> str:
+    """The model card: what it is, what it was trained on (in numbers), how well it does."""
+    lines = [f"# {model.target}: {model.name}", "", f"A {model.task.kind} model made by consilience {__version__}.", ""]
+    lines += ["| input | modality | columns |", "|---|---|---|"]
+    lines += [f"| {n} | {i.plan.modality} | {', '.join(i.plan.columns)} |" for n, i in sorted(model.inputs.items())]
+    lines += ["", "Any input may be missing on any row.", ""]
+    lines += [f"- {key}: {json.dumps(value, ensure_ascii=False, default=_plain)}" for key, value in facts.items()]
+    lines += ["", "Predict: `consilience predict THIS_FOLDER table.csv`", ""]
+    return "\n".join(lines)

@@ -1,0 +1,40 @@
+"""consilience evaluate"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from consilience.cli.output import Terminal, print_json, print_table, show_metric
+
+
+def arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run_folder", metavar="RUN", help="a run, or its bundle")
+    command.add_argument("table", metavar="TABLE", help="rows with the target column")
+    command.add_argument("--by", metavar="COL", help="also for each value of this column")
+    command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap intervals (default: 0)")
+    command.add_argument(
+        "--json", action="store_true", help="print one JSON object and nothing else on standard output"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    from consilience.workflows.answer import evaluate
+
+    root = Path(args.media_root) if args.media_root else None
+    found = evaluate(
+        Path(args.run_folder), Path(args.table), by=args.by, root=root, seed=args.seed, reporter=Terminal()
+    )
+    if args.json:
+        print_json(found)
+        return 0
+    rows = [[name, show_metric(metric)] for name, metric in found["metrics"].items()]
+    print_table(
+        f"{found['rows']:,} rows, {found['bad_cells']:,} bad cells", ["metric", "value (95 %)"], rows, right=(1,)
+    )
+    if found["by"]:
+        first = next(iter(found["metrics"]))
+        rows = [[v, f"{g['rows']:,}", show_metric(g["metrics"][first])] for v, g in found["by"].items()]
+        print_table(f"By {args.by}", [args.by, "rows", f"{first} (95 %)"], rows, right=(1, 2))
+    return 0

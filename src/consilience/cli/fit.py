@@ -1,0 +1,116 @@
+"""consilience fit"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from consilience.cli.output import Terminal, print_json, print_table, show_metric
+
+
+def arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("table", metavar="TABLE", help="training rows: .csv, .tsv or .parquet")
+    command.add_argument("--target", metavar="COL", help="column to predict")
+    command.add_argument("--valid", metavar="T2", help="table of validation rows (default: split off)")
+    command.add_argument("--test", metavar="T3", help="table of test rows, used once, at the end (default: split off)")
+    command.add_argument(
+        "--split", metavar="A,B,C", help="shares for training, validation, test (default: 0.7,0.15,0.15)"
+    )
+    command.add_argument("--group", metavar="COL", help="rows that agree in this column stay on one side of the split")
+    command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
+    command.add_argument("--task", choices=("auto", "classification", "regression"), help="default: see the target")
+    command.add_argument("--preset", metavar="NAME", help="auto, classic or deep (default: auto)")
+    command.add_argument(
+        "--time-budget", metavar="TIME", help="for the whole run, for example 60s or 10m (default: 5m)"
+    )
+    command.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="NAME=KIND:COL[,COL…]",
+        help="make an input by hand; KIND is a modality, or number, category or date (may be repeated)",
+    )
+    command.add_argument(
+        "--ignore", action="append", default=[], metavar="COL", help="leave a column out (may be repeated)"
+    )
+    command.add_argument("--seed", type=int, metavar="N", help="every random choice follows from it (default: 0)")
+    command.add_argument("--config", metavar="RUN.toml", help="settings from a file; flags win over it")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, e.g. train.lr=1e-3"
+    )
+    command.add_argument("--out", metavar="RUN", help="run folder, new or empty (default: runs/DATE-TIME)")
+    command.add_argument(
+        "--json", action="store_true", help="print one JSON object and nothing else on standard output"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    from consilience.workflows.config import resolve
+    from consilience.workflows.fit import fit
+    from consilience.workflows.runs import new_run
+
+    config = resolve(flags(args), file=Path(args.config) if args.config else None, settings=args.set)
+    sources = {"train": args.table, "valid": args.valid, "test": args.test}
+    fitted = fit(
+        {side: Path(source) for side, source in sources.items() if source},
+        config,
+        out=new_run(args.out),
+        reporter=Terminal(),
+    )
+    if args.json:
+        print_json(fitted.json())
+    else:
+        show(fitted)
+    return 130 if fitted.interrupted else 0
+
+
+def flags(args: argparse.Namespace) -> dict[str, Any]:
+    """What was given on the command line, in the shape of the config; what was not given is not there."""
+    from consilience.data.infer import parse_input
+    from consilience.workflows.config import parse_seconds, parse_split
+
+    inputs = {}
+    for text in args.input:
+        name, kind, columns = parse_input(text)
+        inputs[name] = {"kind": kind, "columns": list(columns)}
+    data = {
+        "split": parse_split(args.split) if args.split else None,
+        "group": args.group,
+        "media_root": args.media_root,
+        "ignore": args.ignore or None,
+    }
+    top = {
+        "target": args.target,
+        "task": args.task,
+        "preset": args.preset,
+        "seed": args.seed,
+        "time_budget": parse_seconds(args.time_budget) if args.time_budget else None,
+        "inputs": inputs or None,
+        "data": {k: v for k, v in data.items() if v is not None} or None,
+    }
+    return {k: v for k, v in top.items() if v is not None}
+
+
+def show(fitted: Any) -> None:
+    """The leaderboard and the verdict, for people."""
+    board = fitted.leaderboard
+    primary = next(iter(board[0]["metrics"]))
+    rows = [
+        [
+            ("* " if e["name"] == fitted.best else "  ") + e["name"],
+            e["preset"],
+            ", ".join(e["inputs"]) or "–",
+            show_metric(e["metrics"][primary]),
+            f"{e['cpu_seconds']:.1f}",
+            f"{e['ms_per_row']:.3f}",
+        ]
+        for e in board
+    ]
+    head = ["model", "preset", "inputs", f"{primary} (95 %)", "CPU-s", "ms/row"]
+    print_table("Leaderboard, on validation rows", head, rows, right=(3, 4, 5))
+    if fitted.test:
+        print(f"Test, {fitted.best}: {primary} {show_metric(fitted.test[primary])}")
+    print(f"Run: {fitted.run}   Report: {fitted.run / 'report.html'}")
+    if fitted.bad_cells:
+        print(f"{fitted.bad_cells:,} bad cells were taken as missing: {fitted.run / 'bad_cells.csv'}")

@@ -1,0 +1,39 @@
+"""consilience inspect"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from consilience.cli.output import print_json, print_table
+
+
+def arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("table", metavar="TABLE", help="a .csv, .tsv or .parquet file")
+    command.add_argument("--target", metavar="COL", help="the column that is to be predicted")
+    command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
+    command.add_argument(
+        "--json", action="store_true", help="print one JSON object and nothing else on standard output"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    from consilience.workflows.inspect import inspect
+
+    root = Path(args.media_root) if args.media_root else None
+    found = inspect(Path(args.table), target=args.target, root=root)
+    if args.json:
+        print_json(found)
+        return 0
+    rows = [
+        [c["name"], c["kind"], c["input"] or "–", f"{c['missing']:.1%}", f"{c['distinct']:,}", c["reason"]]
+        for c in found["columns"]
+    ]
+    print_table(
+        f"{found['table']}: {found['rows']:,} rows",
+        ["column", "is", "input", "missing", "distinct", "because"],
+        rows,
+        right=(3, 4),
+    )
+    print("Another choice: --input NAME=KIND:COLUMN, or --ignore COLUMN")
+    return 0

@@ -1,0 +1,26 @@
+"""consilience list"""
+
+from __future__ import annotations
+
+import argparse
+
+
+def arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("what", choices=("encoders", "fusions", "tasks", "modalities"))
+
+
+def run(args: argparse.Namespace) -> int:
+    for name in names(args.what):
+        print(name)
+    return 0
+
+
+def names(what: str) -> list[str]:
+    """Nothing that is listed is imported, modalities aside (an encoder is listed as modality/encoder)."""
+    from consilience.fusion import DECISION_FUSIONS, FEATURE_FUSIONS
+    from consilience.modalities import MODALITIES
+    from consilience.tasks import TASKS
+
+    if what == "encoders":
+        return [f"{m}/{encoder}" for m in MODALITIES for encoder in MODALITIES.load(m).encoders]
+    return list({"fusions": [*FEATURE_FUSIONS, *DECISION_FUSIONS], "tasks": TASKS, "modalities": MODALITIES}[what])

@@ -1,0 +1,34 @@
+"""consilience predict"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+
+from consilience.cli.output import Terminal
+
+
+def arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run_folder", metavar="RUN", help="a run, or its bundle")
+    command.add_argument("table", metavar="TABLE", help="rows to answer; columns that are absent count as missing")
+    command.add_argument("--out", metavar="FILE", help=".csv, .parquet or .jsonl (default: CSV on standard output)")
+    command.add_argument("--proba", action="store_true", help="also one column proba_<class> for every class")
+    command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
+
+
+def run(args: argparse.Namespace) -> int:
+    from consilience.workflows.answer import predict
+
+    reporter = Terminal()
+    out = Path(args.out) if args.out else None
+    root = Path(args.media_root) if args.media_root else None
+    found = predict(Path(args.run_folder), Path(args.table), out=out, proba=args.proba, root=root, reporter=reporter)
+    if out is None:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(found["columns"])
+        writer.writerows(zip(*found["columns"].values(), strict=True))
+    else:
+        reporter.say(f"{found['rows']:,} rows answered: {out}")
+    return 0

@@ -1,0 +1,295 @@
+"""Which columns form which inputs, and why. Asks every modality for its claim; knows none of them by name.
+
+The strongest claim wins, ties go to the modality listed first; what the user assigned by hand is not asked about.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from consilience.core.errors import DataError, UserError, unknown
+from consilience.core.registry import Family
+from consilience.data.table import Table
+from consilience.modalities import MODALITIES
+from consilience.modalities.base import ColumnSample, Evidence, Modality, is_blank
+
+SAMPLE = 1_000
+_EXACT = 100_000
+JOINT = "table"
+
+Assigned = Mapping[str, tuple[str, Sequence[str]]]
+"""Inputs made by hand: name -> (kind, columns)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputPlan:
+    """One input: the columns it is made of and the modality that handles them."""
+
+    name: str
+    modality: str
+    columns: tuple[str, ...]
+    kinds: tuple[str, ...]
+    """The modality's own name for each column, e.g. "number"."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnReport:
+    """What became of one column, for `inspect`."""
+
+    name: str
+    kind: str
+    """The modality's name for it, or "target", "ignored", "empty"."""
+    modality: str | None
+    input: str | None
+    reason: str
+    missing: float
+    """Share of rows without a cell, 0 to 1."""
+    distinct: int
+    """Distinct cells in the whole table."""
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inference:
+    """Inputs by name, in the order of the table, and a report on every column (target, ignored and empty ones too)."""
+
+    inputs: dict[str, InputPlan]
+    columns: list[ColumnReport]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Choice:
+    column: str
+    modality: str
+    kind: str
+    reason: str
+
+
+def infer(
+    table: Table,
+    *,
+    target: str | None,
+    ignore: Iterable[str] = (),
+    assigned: Assigned | None = None,
+    modalities: Family = MODALITIES,
+) -> Inference:
+    """Plan the inputs of `table`. Raises DataError for unknown or contradictory columns, and for a column that no
+    modality recognises."""
+    ignored, given = frozenset(ignore), dict(assigned or {})
+    parts = {name: modalities.load(name)() for name in modalities}
+    kinds = known_kinds(parts)
+    _check(table, target, ignored, given, kinds)
+    by_hand = {column: name for name, (_, columns) in given.items() for column in columns}
+    samples: dict[str, ColumnSample] = {}
+    choices: dict[str, _Choice] = {}
+    for column in table.columns:
+        if column in ignored:
+            continue
+        samples[column] = sample(table, column)
+        if column in by_hand:
+            name = by_hand[column]
+            choices[column] = _assign(name, kinds[given[name][0]], given[name][0], samples[column], parts)
+        elif column != target and samples[column].cells:
+            choices[column] = _claim(table.name, samples[column], parts, kinds)
+    inputs = _group(table, choices, by_hand, given, parts, taken={*table.columns} - ignored)
+    if not inputs:
+        raise DataError(f"{table.name}: no column is left to learn from ({len(table)} rows, target {target!r})")
+    owner = {column: plan.name for plan in inputs.values() for column in plan.columns}
+    reports = [_report(table, c, samples.get(c), choices.get(c), owner.get(c), c == target) for c in table.columns]
+    return Inference(inputs=inputs, columns=reports)
+
+
+def parse_input(text: str) -> tuple[str, str, tuple[str, ...]]:
+    """`NAME=KIND:COL[,COL...]` -> (name, kind, columns). A column with a comma in its name goes in double quotes."""
+    how = "write it as NAME=KIND:COLUMN or NAME=KIND:COLUMN,COLUMN, for example photo=image:photo_path"
+    name, equals, rest = text.partition("=")
+    kind, colon, names = rest.partition(":")
+    name, kind = name.strip(), kind.strip()
+    if not equals or not colon or not name or not kind:
+        raise UserError(f"--input {text!r}: {how}")
+    try:
+        columns = tuple(column.strip() for column in next(csv.reader([names], strict=True, skipinitialspace=True), []))
+    except csv.Error as error:
+        raise UserError(f"--input {text!r}: the quotes in the column names do not match; {how}") from error
+    if not columns or not all(columns):
+        raise UserError(f"--input {text!r}: a column name is empty; {how}")
+    if len(set(columns)) < len(columns):
+        raise UserError(f"--input {text!r}: a column is named twice")
+    return name, kind, columns
+
+
+def sample(table: Table, column: str) -> ColumnSample:
+    """What a modality gets to see of a column: up to 1,000 of its cells that are not missing, the same every time.
+
+    Up to 100,000 cells the choice and its order depend on the cells alone, not on the order of the rows (cells are
+    ranked by a hash of the cell and of how often it has occurred before). A longer column is first thinned evenly by
+    position to 100,000, so there another order of rows gives a slightly different sample.
+    """
+    cells = [cell for cell in table[column] if not is_blank(cell)]
+    if len(cells) > _EXACT:
+        step = len(cells) / _EXACT
+        cells = [cells[int(i * step)] for i in range(_EXACT)]
+    seen: dict[bytes, int] = {}
+    ranked: list[tuple[bytes, int]] = []
+    for i, cell in enumerate(cells):
+        # A long value is ranked by its length and first bytes: hashing all of every picture would not be quick.
+        content = repr((len(cell), cell[:256]) if isinstance(cell, bytes) else cell).encode("utf-8", "surrogatepass")
+        seen[content] = again = seen.get(content, 0) + 1
+        ranked.append((hashlib.blake2b(content, digest_size=8, salt=again.to_bytes(8)).digest(), i))
+    ranked.sort()
+    chosen = [cells[i] for _, i in ranked[:SAMPLE]]
+    return ColumnSample(name=column, cells=chosen, rows=len(table), distinct=len(set(chosen)), root=table.root)
+
+
+def known_kinds(parts: Mapping[str, Modality]) -> dict[str, str]:
+    """kind -> the modality that has it; the first in the table of modalities, should two share one."""
+    kinds: dict[str, str] = {}
+    for name, part in parts.items():
+        for kind in part.kinds:
+            kinds.setdefault(kind, name)
+    return kinds
+
+
+def _check(
+    table: Table, target: str | None, ignored: Collection[str], given: Assigned, kinds: Mapping[str, str]
+) -> None:
+    """Everything that contradicts the table or itself, all at once."""
+    problems: list[str] = []
+    named = [("target", target)] if target is not None else []
+    named += [("ignored column", c) for c in sorted(ignored)]
+    named += [(f"column of input {name!r}", c) for name, (_, columns) in given.items() for c in columns]
+    problems += [unknown(what, column, table.columns) for what, column in named if column not in table.columns]
+    if target in ignored:
+        problems.append(f"column {target!r} is both the target and ignored")
+    owner: dict[str, str] = {}
+    for name, (kind, columns) in given.items():
+        if kind not in kinds:
+            problems.append(f"input {name!r}: {unknown('kind', kind, kinds)}")
+        if not columns:
+            problems.append(f"input {name!r} has no column")
+        for column in columns:
+            if column == target:
+                problems.append(f"column {column!r} is the target and cannot be part of input {name!r}")
+            if column in ignored:
+                problems.append(f"column {column!r} is ignored and cannot be part of input {name!r}")
+            if column in owner:
+                problems.append(f"column {column!r} is given to two inputs, {owner[column]!r} and {name!r}")
+            owner[column] = name
+    for name in given:
+        if name in table.columns and name != target and name not in ignored and name not in owner:
+            problems.append(f"input {name!r} is called like a column that is an input of its own; choose another name")
+    if problems:
+        raise DataError("\n".join(f"{table.name}: {problem}" for problem in problems))
+
+
+def _claim(table: str, column: ColumnSample, parts: Mapping[str, Modality], kinds: Iterable[str]) -> _Choice:
+    best: tuple[str, Evidence] | None = None
+    for name, part in parts.items():
+        evidence = part.sniff(column)
+        if evidence is not None and (best is None or evidence.strength > best[1].strength):
+            best = name, evidence
+    if best is None:
+        name, examples = column.name, ", ".join(_examples(column.cells))
+        raise DataError(
+            f"{table}: column {name!r}: nothing here recognises it (cells like {examples}). Say what it is with "
+            f"--input {name}=KIND:{name} (kinds: {', '.join(sorted(kinds))}), or leave it out with --ignore {name}"
+        )
+    return _Choice(column=column.name, modality=best[0], kind=best[1].kind, reason=best[1].reason)
+
+
+def _assign(name: str, modality: str, kind: str, column: ColumnSample, parts: Mapping[str, Modality]) -> _Choice:
+    """A column the user gave to an input. When they named the modality alone, it says which of its kinds this is."""
+    part, reason = parts[modality], f"assigned to input {name!r}"
+    if kind == part.kinds[0] and len(part.kinds) > 1 and column.cells:
+        evidence = part.sniff(column)
+        if evidence is not None:
+            kind, reason = evidence.kind, f"{reason}; {evidence.reason}"
+    return _Choice(column=column.name, modality=modality, kind=kind, reason=reason)
+
+
+def _group(
+    table: Table,
+    choices: Mapping[str, _Choice],
+    by_hand: Mapping[str, str],
+    given: Assigned,
+    parts: Mapping[str, Modality],
+    taken: Collection[str],
+) -> dict[str, InputPlan]:
+    """Inputs by name. Columns of a joint modality that nobody grouped come together; others stand alone."""
+    names, columns = {*taken, *given}, dict[str, list[str]]()
+    joint: dict[str, str] = {}
+    for column in table.columns:
+        if column not in choices:
+            continue
+        modality = choices[column].modality
+        if column in by_hand:
+            name = by_hand[column]
+        elif not parts[modality].joint:
+            name = column
+        else:
+            if modality not in joint:
+                joint[modality] = _free(names)
+                names.add(joint[modality])
+            name = joint[modality]
+        columns.setdefault(name, []).append(column)
+    plans: dict[str, InputPlan] = {}
+    for name, members in columns.items():
+        order = tuple(given[name][1]) if name in given else tuple(members)
+        kinds = tuple(choices[c].kind for c in order)
+        plans[name] = InputPlan(name=name, modality=choices[order[0]].modality, columns=order, kinds=kinds)
+    return plans
+
+
+def _free(taken: Collection[str]) -> str:
+    name, n = JOINT, 0
+    while name in taken:
+        n += 1
+        name = f"{JOINT}_{n}"
+    return name
+
+
+def _report(
+    table: Table, column: str, seen: ColumnSample | None, choice: _Choice | None, owner: str | None, target: bool
+) -> ColumnReport:
+    if seen is None:  # ignored columns are not looked at: they may hold what no column may hold
+        return ColumnReport(
+            name=column,
+            kind="ignored",
+            modality=None,
+            input=None,
+            reason="ignored",
+            missing=0.0,
+            distinct=0,
+            examples=(),
+        )
+    cells = table[column]
+    present = [cell for cell in cells if not is_blank(cell)]
+    kind, reason = ("target", "the target") if target else ("empty", "no cell in it")
+    if choice is not None:
+        kind, reason = choice.kind, choice.reason
+    return ColumnReport(
+        name=column,
+        kind=kind,
+        modality=None if choice is None else choice.modality,
+        input=owner,
+        reason=reason,
+        missing=1 - len(present) / len(cells) if len(cells) else 0.0,
+        distinct=len(set(present)),
+        examples=_examples(seen.cells),
+    )
+
+
+def _examples(cells: Sequence[Any], count: int = 3, width: int = 40) -> tuple[str, ...]:
+    out: list[str] = []
+    for cell in cells:
+        text = f"<{len(cell):,} bytes>" if isinstance(cell, bytes) else " ".join(str(cell).split())
+        text = text if len(text) <= width else text[: width - 1] + "…"
+        if text not in out:
+            out.append(text)
+        if len(out) == count:
+            break
+    return tuple(out)

@@ -1,0 +1,187 @@
+"""From a table and its plan to loaded cells: every distinct cell is loaded once, and what is bad is reported by row.
+
+Knows no modality: it asks the modality of each input what is equal, what is missing and what a cell means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from consilience.core.errors import BadCell, UserError
+from consilience.core.limits import Limits
+from consilience.core.registry import Family
+from consilience.data.cells import Cells, Dataset, Problem
+from consilience.data.infer import InputPlan
+from consilience.data.sink import FileSink, Sink, open_sink
+from consilience.data.table import Table
+from consilience.data.workers import Job, Outcome, RawCell, Workers, load_media
+from consilience.modalities import MODALITIES
+from consilience.modalities.base import Modality
+
+Progress = Callable[[int, int], None]
+"""Called with how many distinct cells are done, and how many there are."""
+
+_FEW = 256
+"""Starting processes costs more than decoding so few cells (about half a second, measured)."""
+_EVERY = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Input:
+    """One input on its way: its distinct cells (None: the missing one), and the cell of each row [N]."""
+
+    plan: InputPlan
+    modality: Modality
+    config: Any
+    cells: list[RawCell | None]
+    index: np.ndarray
+
+
+def load(
+    table: Table,
+    plans: Mapping[str, InputPlan],
+    configs: Mapping[str, Any],
+    *,
+    limits: Limits | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    scratch: Path | None = None,
+    modalities: Family = MODALITIES,
+) -> Dataset:
+    """Load all inputs of `table`. `configs` are the resolved processing configs, by input.
+
+    A cell that cannot be used becomes None, and a Problem for every row that holds it.
+
+    workers: processes that decode media; 0 for none, None for one per core. Few cells are decoded in this process.
+    scratch: a folder for values too many for memory (it and its files are the caller's to remove when the dataset is
+    no longer used); None keeps everything in memory. When loading fails or is interrupted, no file is left.
+    """
+    limits = Limits() if limits is None else limits
+    inputs = [_distinct(table, plan, modalities.load(plan.modality)(), configs[name]) for name, plan in plans.items()]
+    tick = _ticker(progress, sum(len(item.cells) for item in inputs))
+    sinks: list[Sink] = []
+    try:
+        with Workers(_count(workers, inputs)) as pool:
+            loaded = {}
+            for item in inputs:
+                sinks.append(open_sink(len(item.cells), item.modality.array(item.config), scratch))
+                job = Job(modality=item.modality, config=item.config, root=table.root, limits=limits)
+                loaded[item.plan.name] = _load(item, job, sinks[-1], pool, workers, tick)
+    except BaseException as error:  # also an interrupt: nothing half-written stays behind
+        for sink in sinks:
+            sink.discard()
+        if isinstance(error, OSError) and scratch is not None:
+            raise UserError(f"{scratch}: loaded values cannot be kept there: {error.strerror or error}") from error
+        raise
+    return Dataset(inputs=loaded, rows=len(table))
+
+
+def _distinct(table: Table, plan: InputPlan, modality: Modality, config: Any) -> _Input:
+    """Distinct cells in the order of their first row; nothing depends on that order. All missing rows share one."""
+    number: dict[Any, int] = {}
+    cells: list[RawCell | None] = []
+    index = np.empty(len(table), np.int64)
+    for r, cell in enumerate(zip(*(table[column] for column in plan.columns), strict=True)):
+        # The types belong to the key because 1 == 1.0 == True in Python: else the first of them would win.
+        key = None if modality.missing(cell) else (modality.key(cell), *map(type, cell))
+        u = number.setdefault(key, len(cells))
+        if u == len(cells):
+            cells.append(None if key is None else cell)
+        index[r] = u
+    return _Input(plan=plan, modality=modality, config=config, cells=cells, index=index)
+
+
+def _count(workers: int | None, inputs: Sequence[_Input]) -> int:
+    """How many processes to start, if any are needed."""
+    if workers is not None or all(len(item.cells) < _FEW or not item.modality.media for item in inputs):
+        return workers or 0
+    from loky import cpu_count
+
+    return int(cpu_count())
+
+
+def _load(item: _Input, job: Job, sink: Sink, pool: Workers, workers: int | None, tick: Callable[[int], None]) -> Cells:
+    places = [u for u, cell in enumerate(item.cells) if cell is not None]
+    cells = [cell for cell in item.cells if cell is not None]
+    tick(len(item.cells) - len(cells))
+    ok = np.zeros(len(item.cells), bool)
+    groups = np.full(len(item.cells), -1, np.int64)
+    remarkable: dict[int, Outcome] = {}
+
+    def keep(u: int, outcome: Outcome, *, written: bool = False) -> None:
+        groups[u] = outcome.group
+        ok[u] = outcome.group >= 0 if written else outcome.value is not None
+        if ok[u] and not written:
+            sink.put(u, outcome.value)
+        if outcome.reason is not None or outcome.remarks:
+            remarkable[u] = Outcome(remarks=outcome.remarks, reason=outcome.reason)
+
+    if item.modality.media and workers != 0 and len(cells) >= _FEW:
+        file = sink if isinstance(sink, FileSink) else None
+        outcomes = pool.load(replace(job, file=file), cells, places, tick)
+        for u, outcome in zip(places, outcomes, strict=True):
+            keep(u, outcome, written=file is not None)
+    else:
+        load_one = load_media if item.modality.media else _load_plain
+        for done, (u, cell) in enumerate(zip(places, cells, strict=True), 1):
+            keep(u, load_one(job, cell))
+            if done % _EVERY == 0:
+                tick(_EVERY)
+        tick(len(cells) % _EVERY)
+    problems = _problems(item.plan, item.index, remarkable)
+    return Cells(values=sink.finish(ok), index=item.index, groups=groups[item.index], problems=problems)
+
+
+def _load_plain(job: Job, cell: RawCell) -> Outcome:
+    """Load a cell that is not media. Unlike a decoder of files, our own parsers raise BadCell or have a bug."""
+    try:
+        value, remarks = job.modality.load(cell, job.config, job.root, job.limits)
+    except BadCell as error:
+        return Outcome(reason=error.reason)
+    return Outcome(value=value, remarks=remarks)
+
+
+def _problems(plan: InputPlan, index: np.ndarray, remarkable: Mapping[int, Outcome]) -> tuple[Problem, ...]:
+    """A Problem for every row that holds a cell with something to say about."""
+    if not remarkable:
+        return ()
+    order = np.argsort(index, kind="stable")
+    found = list(remarkable)
+    left, right = (np.searchsorted(index[order], found, side) for side in ("left", "right"))
+    problems: list[Problem] = []
+    for u, a, b in zip(found, left, right, strict=True):
+        outcome = remarkable[u]
+        said = [(outcome.reason, True)] if outcome.reason is not None else [(text, False) for text in outcome.remarks]
+        for text, whole in said:
+            column, reason = _blame(plan, text)
+            rows = order[a:b].tolist()
+            problems += [Problem(row=row, column=column, reason=reason, whole=whole) for row in rows]
+    return tuple(sorted(problems, key=lambda p: (p.row, p.column, p.reason)))
+
+
+def _blame(plan: InputPlan, text: str) -> tuple[str, str]:
+    """The column a reason is about: it says so ("price: 'n/a' is not a number") when the input has several."""
+    if len(plan.columns) == 1:
+        return plan.columns[0], text.removeprefix(f"{plan.columns[0]}: ")
+    named = [column for column in plan.columns if text.startswith(f"{column}: ")]
+    if not named:
+        return plan.name, text
+    column = max(named, key=len)
+    return column, text[len(column) + 2 :]
+
+
+def _ticker(progress: Progress | None, total: int) -> Callable[[int], None]:
+    done = 0
+
+    def tick(more: int) -> None:
+        nonlocal done
+        done += more
+        if progress is not None and more:
+            progress(done, total)
+
+    return tick

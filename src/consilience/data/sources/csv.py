@@ -1,0 +1,212 @@
+"""CSV and TSV through the standard library: every cell is text, an empty one is None. Guesses no types.
+
+What is wrong with a file is said with its line, and nothing is repaired silently: a table that was read wrongly trains
+a model that is wrong everywhere.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from consilience.core.errors import DataError
+from consilience.data.sources.memory import NotACell, plain
+from consilience.data.table import Table
+
+DELIMITERS = ",;\t"
+_HEAD = 65_536
+_BLOCK = 10_000
+_SPECIAL = re.compile(r'[,;\t"\r\n]')  # all separators: then no guess about the one in use can go wrong
+# csv.field_size_limit is one number for the whole process: it is raised under this lock and put back.
+_LOCK = threading.Lock()
+
+
+def read(path: Path, *, root: Path, encoding: str = "utf-8") -> Table:
+    """Read the file in one pass. The first line that is not blank is the header; blank lines are skipped."""
+    codec = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
+    with _LOCK:
+        before = csv.field_size_limit(2**31 - 1)
+        try:
+            delimiter = "\t" if path.suffix.lower() == ".tsv" else _sniff(path, codec)
+            with path.open(encoding=codec, newline="") as file:
+                columns, lines, first = _parse(file, path, delimiter)
+        except UnicodeDecodeError as error:
+            raise DataError(_not_decodable(path, codec)) from error
+        except (LookupError, UnicodeError) as error:
+            raise DataError(f"{path}: cannot be read as {encoding!r}: {error}") from error
+        finally:
+            csv.field_size_limit(before)
+    return Table(columns=columns, name=str(path), root=root, first_line=first, lines=lines)
+
+
+def write(columns: Mapping[str, Sequence[Any]], file: Path, path: Path) -> None:
+    """Write to `file`; `path` is the name for messages (and its extension says comma or tab)."""
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    try:
+        with file.open("x", encoding="utf-8", newline="") as out:
+            out.write(_row(list(columns), delimiter))
+            for r, row in enumerate(zip(*columns.values(), strict=True)):
+                out.write(_row([_cell(value, path, r) for value in row], delimiter))
+    except UnicodeEncodeError as error:
+        raise DataError(f"{path}: a cell holds half a character (a lone surrogate) and cannot be written") from error
+
+
+def _row(cells: list[str], delimiter: str) -> str:
+    """One line. Not csv.writer: with "\\n" at the end of lines it leaves a lone "\\r" in a cell unquoted, and readers
+    take that for the end of the row."""
+    quoted = ['"' + c.replace('"', '""') + '"' if _SPECIAL.search(c) else c for c in cells]
+    return (delimiter.join(quoted) or '""') + "\n"  # an empty line would not be read as a row
+
+
+def _cell(value: Any, path: Path, row: int) -> str:
+    try:
+        value = value if type(value) is str else plain(value)
+    except NotACell as error:
+        raise DataError(f"{path}: row {row + 1} holds a {error}, which CSV cannot") from error
+    if isinstance(value, str):
+        if "\0" in value:
+            raise DataError(f"{path}: row {row + 1} holds a NUL byte, which CSV cannot; write .parquet or .jsonl")
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        raise DataError(f"{path}: row {row + 1} holds bytes, which CSV cannot; write .parquet")
+    return repr(value)
+
+
+def _parse(file: TextIO, path: Path, delimiter: str) -> tuple[dict[str, list[Any]], list[int] | None, int]:
+    """Columns, the line of every row (None when they simply count up), and the line of the first row."""
+    # strict: a quote that is never closed would otherwise swallow the rest of the file into one cell, silently.
+    reader = csv.reader(file, delimiter=delimiter, strict=True)
+    start = 1
+    header: list[str] | None = None
+    columns: list[list[Any]] = []
+    block: list[list[str]] = []
+    lines: list[int] = []
+    try:
+        for row in reader:
+            if row:
+                if header is None:
+                    header = _header(row, path, start)
+                    columns = [[] for _ in header]
+                elif len(row) == len(header):
+                    block.append(row)
+                    lines.append(start)
+                    if len(block) == _BLOCK:
+                        _flush(block, columns, lines, path)
+                elif len(row) > 1 or row[0].strip():  # else: a line of nothing but white space
+                    raise DataError(_ragged(path, start, row, header, delimiter))
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(_broken(path, start, error)) from error
+    if header is None:
+        raise DataError(f"{path}: the file is empty; the first line must name the columns")
+    _flush(block, columns, lines, path)
+    first = lines[0] if lines else start
+    counting = not lines or lines[-1] - first == len(lines) - 1
+    return dict(zip(header, columns, strict=True)), None if counting else lines, first
+
+
+def _flush(block: list[list[str]], columns: list[list[Any]], lines: list[int], path: Path) -> None:
+    for column, cells in zip(columns, zip(*block, strict=True), strict=False):
+        if "\0" in "".join(cells):
+            at = next(i for i, cell in enumerate(cells) if "\0" in cell)
+            raise DataError(_nul(path, lines[len(lines) - len(block) + at]))
+        column += [cell or None for cell in cells]
+    block.clear()
+
+
+def _header(names: list[str], path: Path, line: int) -> list[str]:
+    if any("\0" in name for name in names):
+        raise DataError(_nul(path, line))
+    for n, name in enumerate(names, 1):
+        if not name.strip():
+            hint = ""
+            if n == 1:
+                hint = " (pandas writes such a column for its index: use to_csv(..., index=False))"
+            raise DataError(f"{path}, line {line}: column {n} has no name{hint}; name every column")
+        if name in names[: n - 1]:
+            raise DataError(f"{path}, line {line}: two columns are called {name!r}; column names must differ")
+    return names
+
+
+def _ragged(path: Path, line: int, row: list[str], header: list[str], delimiter: str) -> str:
+    more = "a cell with the separator in it must be in double quotes" if len(row) > len(header) else "the line is cut"
+    sign = {"\t": "tab", ",": "comma", ";": "semicolon"}[delimiter]
+    return (
+        f"{path}, line {line}: {len(row)} cells, but the header names {len(header)} columns (separator: {sign}). "
+        f"Rows are not shifted to fit: {more}; correct the line"
+    )
+
+
+def _broken(path: Path, line: int, error: csv.Error) -> str:
+    if "unexpected end of data" in str(error):
+        return f"{path}, line {line}: a quoted cell opened in this row is never closed; close or remove the quote"
+    if "expected after" in str(error):
+        return f"{path}, line {line}: text follows a closing quote; write a quote inside a quoted cell twice"
+    return f"{path}, line {line}: not valid CSV: {error}"
+
+
+def _nul(path: Path, line: int) -> str:
+    return f"{path}, line {line}: a NUL byte: the file is damaged, or not text in UTF-8 (UTF-16?); save it as UTF-8"
+
+
+def _sniff(path: Path, codec: str) -> str:
+    """The separator under which the rows at the start of the file fit the header best; the comma when none does."""
+    with path.open("rb") as file:
+        raw = file.read(_HEAD)
+    text = raw.decode(codec, errors="replace")
+    best, chosen = (0.0, 0), ","
+    for delimiter in DELIMITERS:
+        rows: list[list[str]] = []
+        try:
+            rows += (row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row)
+        except csv.Error:
+            continue
+        if len(raw) == _HEAD:
+            rows = rows[:-1] or rows  # the last row is cut off
+        if not rows or len(rows[0]) < 2:
+            continue
+        fitting = sum(len(row) == len(rows[0]) for row in rows) / len(rows)
+        if (fitting, len(rows[0])) > best:
+            best, chosen = (fitting, len(rows[0])), delimiter
+    return chosen
+
+
+def _not_decodable(path: Path, codec: str) -> str:
+    """Where the file stops being text in `codec`: only looked for once it is known that it does."""
+    offset, line = 0, 1
+    content = path.read_bytes()
+    try:
+        content.decode(codec)
+    except UnicodeDecodeError as error:
+        offset = error.start + (3 if codec == "utf-8-sig" and content.startswith(b"\xef\xbb\xbf") else 0)
+        line = content[:offset].count(b"\n") + 1
+    where = f"{path}, line {line}, byte {offset}"
+    if codec != "utf-8-sig":
+        return f"{where}: the file is not {codec}; give its real encoding, or save it as UTF-8"
+    guess = _guess(content)
+    return (
+        f"{where}: the file is not UTF-8; it may be {guess} (a guess). Save it as UTF-8, for example with "
+        f"`iconv -f {guess} -t UTF-8`, or give its encoding (encoding={guess!r})"
+    )
+
+
+def _guess(content: bytes) -> str:
+    """A hint for the message only; nothing is ever read by it."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "UTF-16"
+    try:
+        text = content[:1_000_000].decode("gb18030", errors="strict" if len(content) <= 1_000_000 else "ignore")
+    except UnicodeDecodeError:
+        return "Latin-1"
+    foreign = [c for c in text if ord(c) > 127]
+    return "GB18030" if sum("\u4e00" <= c <= "\u9fff" for c in foreign) > len(foreign) / 2 else "Latin-1"

@@ -1,0 +1,197 @@
+"""Tables that are already in memory: DataFrames, Arrow tables, lists of dicts, dicts of columns. Copies no media.
+
+Third-party types are recognised only if their package is already imported, so this file imports none of them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+
+from consilience.core.errors import DataError
+from consilience.data.table import LazyColumn, Table
+
+_PLAIN = (str, int, bool, bytes, datetime, type(None))
+
+
+class NotACell(TypeError):
+    """A value that no column of a table may hold."""
+
+
+def read(source: Any, *, root: Path) -> Table:
+    """A Table from an object; its rows count from 1 and an index is ignored. Columns are converted when first used."""
+    pandas, arrow = sys.modules.get("pandas"), sys.modules.get("pyarrow")
+    if pandas is not None and isinstance(source, pandas.DataFrame):
+        return _from_pandas(source, root)
+    if arrow is not None and isinstance(source, arrow.Table):
+        from consilience.data.sources import parquet
+
+        return parquet.from_arrow(source, name="the Arrow table", root=root)
+    if isinstance(source, Mapping):
+        return _from_columns(source, root)
+    if isinstance(source, Sequence) and not isinstance(source, str | bytes):
+        return _from_rows(source, root)
+    raise DataError(
+        f"cannot read a table from {type(source).__name__}: give a path to a CSV or Parquet file, a pandas DataFrame, "
+        "a pyarrow Table, a list of dicts, or a dict of lists"
+    )
+
+
+def plain(value: Any) -> Any:
+    """One value as a raw cell: str, int, float, bool, bytes, datetime or None (which NaN, NA and NaT become)."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is float:
+        return None if math.isnan(value) else value
+    if isinstance(value, np.datetime64):
+        return None if np.isnat(value) else plain(value.astype("datetime64[us]").item())
+    if isinstance(value, np.generic):
+        item = value.item()
+        return float(item) if isinstance(item, np.generic) else plain(item)  # a longdouble is its own item
+    if isinstance(value, datetime):  # a pandas Timestamp is one; NaT too, and it alone does not equal itself
+        to_python = getattr(value, "to_pydatetime", None)
+        return None if value != value else value if to_python is None else to_python(warn=False)
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day)
+    for cls, change in _CHANGES:
+        if isinstance(value, cls):
+            return change(value)
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and value is pandas.NA:
+        return None
+    raise NotACell(kind.__name__)
+
+
+# Subclasses too (np.str_ is handled above; a StrEnum member or a user's own str ends up here).
+_CHANGES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (str, lambda v: str.__str__(v)),
+    (PurePath, str),
+    (int, int),
+    (float, lambda v: plain(float(v))),
+    (Decimal, lambda v: plain(float(v))),
+    (bytes | bytearray | memoryview, bytes),
+)
+
+
+def column(cells: Iterable[Any], length: int, *, table: str, name: str) -> LazyColumn:
+    """A column whose values are made plain when it is first used; DataError then, if one of them cannot be a cell."""
+
+    def make() -> list[Any]:
+        made: list[Any] = []
+        try:
+            for cell in cells:
+                made.append(plain(cell))
+        except NotACell as error:
+            raise DataError(
+                f"{table}: column {name!r}, row {len(made) + 1} holds a value of type {error}; a cell must be text, a "
+                "number, true/false, a date, bytes or None. Unpack it into columns of its own, or ignore the column"
+            ) from error
+        return made
+
+    return LazyColumn(length, make)
+
+
+def unique_names(names: Iterable[Any], table: str) -> list[str]:
+    """Column names as text. Raises DataError for an empty or repeated one."""
+    out: list[str] = []
+    for n, name in enumerate(map(str, names), 1):
+        if not name.strip():
+            raise DataError(f"{table}: column {n} has no name; name every column")
+        if name in out:
+            raise DataError(f"{table}: two columns are called {name!r}; column names must differ")
+        out.append(name)
+    return out
+
+
+def write_jsonl(columns: Mapping[str, Sequence[Any]], file: Path, path: Path) -> None:
+    """One JSON object a line. NaN and infinity become null, because JSON has neither."""
+    with file.open("x", encoding="utf-8", newline="") as out:
+        for r, row in enumerate(zip(*columns.values(), strict=True)):
+            try:
+                cells = dict(zip(columns, map(_json, row), strict=True))
+                out.write(json.dumps(cells, ensure_ascii=False, allow_nan=False) + "\n")
+            except UnicodeEncodeError as error:
+                raise DataError(f"{path}: row {r + 1} holds half a character (a lone surrogate)") from error
+            except TypeError as error:
+                raise DataError(f"{path}: row {r + 1} holds a value JSON cannot ({error}); write .parquet") from error
+
+
+def _json(value: Any) -> Any:
+    value = plain(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _from_pandas(frame: Any, root: Path) -> Table:
+    table = "the DataFrame"
+    names = unique_names(frame.columns, table)
+    columns = {
+        name: column(_Late(frame.iloc[:, i]), len(frame), table=table, name=name) for i, name in enumerate(names)
+    }
+    return Table(columns=columns, name=table, root=root)
+
+
+class _Late:
+    """A pandas Series as Python objects, made when iterated: NA of every kind is None before types can blur it."""
+
+    def __init__(self, series: Any) -> None:
+        self._series = series
+
+    def __iter__(self) -> Any:
+        missing = self._series.isna().to_numpy()
+        cells = self._series.astype(object).tolist()
+        return (None if gone else cell for cell, gone in zip(cells, missing, strict=True))
+
+
+def _from_columns(source: Mapping[Any, Any], root: Path) -> Table:
+    table = "the dict of columns"
+    if not source:
+        raise DataError(f"{table}: it has no columns")
+    names = unique_names(source, table)
+    columns: dict[str, LazyColumn] = {}
+    for name, cells in zip(names, source.values(), strict=True):
+        if isinstance(cells, str | bytes | Mapping) or not hasattr(cells, "__len__") or not hasattr(cells, "__iter__"):
+            raise DataError(
+                f"{table}: column {name!r} is one value, not a list of values; for a single row, give a list with one "
+                "dict: [{...}]"
+            )
+        columns[name] = column(_cells(cells), len(cells), table=table, name=name)
+    lengths = {name: len(cells) for name, cells in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise DataError(f"{table}: columns of different lengths: {lengths}")
+    return Table(columns=columns, name=table, root=root)
+
+
+def _cells(cells: Any) -> Iterable[Any]:
+    pandas, arrow = sys.modules.get("pandas"), sys.modules.get("pyarrow")
+    if pandas is not None and isinstance(cells, pandas.Series):
+        return _Late(cells)
+    if arrow is not None and isinstance(cells, arrow.Array | arrow.ChunkedArray):
+        return cells.to_pylist()  # type: ignore[no-any-return]
+    return cells  # type: ignore[no-any-return]
+
+
+def _from_rows(source: Sequence[Any], root: Path) -> Table:
+    """A key that a row lacks is a missing cell."""
+    table = "the list of rows"
+    seen: dict[Any, None] = {}
+    for r, row in enumerate(source, 1):
+        if not isinstance(row, Mapping):
+            raise DataError(f"{table}: row {r} is {type(row).__name__}, not a dict of column names and values")
+        seen.update(dict.fromkeys(row))
+    names = unique_names(seen, table)
+    columns = {
+        name: column([row.get(key) for row in source], len(source), table=table, name=name)
+        for name, key in zip(names, seen, strict=True)
+    }
+    return Table(columns=columns, name=table, root=root)

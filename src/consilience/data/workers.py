@@ -1,0 +1,220 @@
+"""Media cells decoded in worker processes, and one cell at a time in this one. Knows no modality and no table.
+
+A worker that dies takes nothing with it: the chunks it may have been working on are loaded again, one cell at a time
+in a process of their own, and the cell that kills that process too is reported as bad.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from consilience.core import files
+from consilience.core.errors import BadCell, DataError, UserError
+from consilience.core.limits import Limits
+from consilience.data.sink import FileSink
+from consilience.modalities.base import Modality
+
+RawCell = tuple[Any, ...]
+
+_CHUNK_CELLS = 32
+_CHUNK_BYTES = 16_000_000
+_MOST_CRASHES = 50
+# The decoders' own threads would only fight the other workers for the same cores.
+_ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What loading a cell of one input needs, besides the cell."""
+
+    modality: Modality
+    config: Any
+    root: Path
+    limits: Limits
+    file: FileSink | None = None
+    """Where workers write values themselves; None: they send them back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One cell, loaded or not. `reason` says why not; `group` is the hash of a media cell's content, -1 without a
+    value."""
+
+    value: Any = None
+    group: int = -1
+    remarks: Sequence[str] = ()
+    reason: str | None = None
+
+
+def load_media(job: Job, cell: RawCell) -> Outcome:
+    """Load one cell of files or bytes and hash its content.
+
+    A file is read here, once, and handed on as bytes, so that hashing costs no second read. What cannot be read is
+    handed on as it is: saying what is wrong with it is the modality's business.
+    """
+    content: list[Any] = []
+    for part in cell:
+        try:
+            path = isinstance(part, str)
+            content.append(files.read(part, root=job.root, max_bytes=job.limits.bytes) if path else part)
+        except (BadCell, OSError, ValueError, RuntimeError):  # the last two: a lone surrogate, a loop of links
+            content.append(part)
+    try:
+        value, remarks = job.modality.load(tuple(content), job.config, job.root, job.limits)
+    except BadCell as error:
+        return Outcome(reason=error.reason)
+    except Exception as error:  # decoders raise anything on damaged bytes, and one cell must not end the run
+        return Outcome(reason=f"the decoder failed ({type(error).__name__})")
+    return Outcome(value=value, remarks=remarks, group=-1 if value is None else _content_hash(content))
+
+
+def _content_hash(content: Sequence[Any]) -> int:
+    digest = hashlib.blake2b(digest_size=8)
+    for part in content:
+        part = part if isinstance(part, bytes) else repr(part).encode("utf-8", "surrogatepass")
+        if len(content) > 1:
+            digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return int.from_bytes(digest.digest(), "big") >> 1  # 63 bits: never negative as int64
+
+
+def _load_chunk(job: Job, places: Sequence[int], cells: Sequence[RawCell]) -> list[Outcome]:
+    """In a worker."""
+    outcomes = [load_media(job, cell) for cell in cells]
+    if job.file is None:
+        return outcomes
+    for place, outcome in zip(places, outcomes, strict=True):
+        if outcome.value is not None:
+            job.file.put(place, outcome.value)
+    job.file.close()
+    return [replace(outcome, value=None) for outcome in outcomes]
+
+
+def _start_worker() -> None:
+    # Ctrl-C reaches the whole process group; only the parent acts on it, by ending its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class Workers:
+    """Worker processes, started when first needed and gone when the `with` block ends, however it ends."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._executor: Any = None
+        self._crashes = 0
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stop(kill=kind is not None)
+
+    def load(
+        self, job: Job, cells: Sequence[RawCell], places: Sequence[int], tick: Callable[[int], None]
+    ) -> list[Outcome]:
+        """Load every cell; the answers come in the order of `cells`. `places` are their numbers in `job.file`.
+
+        `tick(n)` is called when n more are done.
+        """
+        outcomes: dict[int, Outcome] = {}
+        waiting = deque(_chunks(cells))
+        flying: dict[Future[list[Outcome]], list[int]] = {}
+
+        def land(futures: Sequence[Future[list[Outcome]]]) -> list[list[int]]:
+            lost: list[list[int]] = []
+            for future in futures:
+                chunk = flying.pop(future)
+                try:
+                    outcomes.update(zip(chunk, future.result(), strict=True))
+                    tick(len(chunk))
+                except BrokenProcessPool:
+                    lost.append(chunk)
+            return lost
+
+        while waiting or flying:
+            whole = True
+            while whole and waiting and len(flying) < 2 * self._count:
+                chunk = waiting[0]
+                try:
+                    flying[self._submit(self._count, job, cells, places, chunk)] = chunk
+                    waiting.popleft()
+                except BrokenProcessPool:  # a worker died since the last look
+                    whole = False
+            lost = land(list(wait(flying, return_when=FIRST_COMPLETED).done)) if flying else []
+            if lost or not whole:
+                lost += land(list(wait(flying).done))  # a broken pool fails everything it held, at once
+                self._stop(kill=True)
+                for chunk in lost:
+                    self._one_by_one(job, cells, places, chunk, outcomes, tick)
+                self._stop(kill=False)
+        return [outcomes[i] for i in range(len(cells))]
+
+    def _one_by_one(
+        self,
+        job: Job,
+        cells: Sequence[RawCell],
+        places: Sequence[int],
+        chunk: Sequence[int],
+        outcomes: dict[int, Outcome],
+        tick: Callable[[int], None],
+    ) -> None:
+        try:
+            self._submit(1, job, cells, places, []).result()
+        except BrokenProcessPool as error:
+            raise UserError(
+                "the worker processes that load media die as soon as they start (out of memory, or a broken "
+                "installation?); run with 0 workers to see why"
+            ) from error
+        for i in chunk:
+            try:
+                outcomes[i] = self._submit(1, job, cells, places, [i]).result()[0]
+            except BrokenProcessPool as error:
+                self._stop(kill=True)
+                self._crashes += 1
+                if self._crashes > _MOST_CRASHES:
+                    raise DataError(
+                        f"the decoder of {job.modality.name} crashed on more than {_MOST_CRASHES} cells, one after "
+                        "the other; it is not one damaged file. Check the files and the installation"
+                    ) from error
+                outcomes[i] = Outcome(reason="the decoder crashed")
+            tick(1)
+
+    def _submit(
+        self, count: int, job: Job, cells: Sequence[RawCell], places: Sequence[int], chunk: Sequence[int]
+    ) -> Future[list[Outcome]]:
+        if self._executor is None:
+            # loky: its workers do not import the user's __main__, so a script needs no `if __name__ == "__main__"`.
+            from loky import ProcessPoolExecutor
+
+            self._executor = ProcessPoolExecutor(max_workers=count, initializer=_start_worker, env=_ENVIRONMENT)
+        chosen = [places[i] for i in chunk], [cells[i] for i in chunk]
+        future: Future[list[Outcome]] = self._executor.submit(_load_chunk, job, *chosen)
+        return future
+
+    def _stop(self, *, kill: bool) -> None:
+        executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.shutdown(wait=True, kill_workers=kill)
+
+
+def _chunks(cells: Sequence[RawCell]) -> list[list[int]]:
+    """Numbers of cells in chunks that are small to send: few cells, and few bytes where cells hold them."""
+    chunks: list[list[int]] = []
+    size = 0
+    for i, cell in enumerate(cells):
+        weight = sum(len(part) for part in cell if isinstance(part, bytes))
+        if not chunks or len(chunks[-1]) == _CHUNK_CELLS or size + weight > _CHUNK_BYTES:
+            chunks.append([])
+            size = 0
+        chunks[-1].append(i)
+        size += weight
+    return chunks

@@ -1,0 +1,82 @@
+"""What a set of metrics promises: each metric as a weighted formula, for many weightings of the same rows at once.
+
+Knows answers and targets as arrays (see tasks/base.py); knows no model, no input and no table.
+
+Shape legend: N rows, K answer columns, R weightings of the rows (one of ones, or the resamples of a bootstrap).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from consilience.core.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One number, and what a reader needs to know to read it."""
+
+    name: str
+    title: str
+    meaning: str
+    """One line in plain words."""
+    greater_is_better: bool = True
+    share: bool = False
+    """The value lies between 0 and 1."""
+    percent: bool = False
+    """Shown to people as a percentage."""
+    headline: bool = True
+    """Shown in the leaderboard itself; the others are one click away."""
+    centred: bool = False
+    """Resampling alone pushes the value up (it sums absolute deviations): its interval is centred on the value."""
+
+
+class MetricSet(ABC):
+    """The metrics of one kind of task over one set of rows, prepared once and computed for any weights."""
+
+    metrics: ClassVar[tuple[Metric, ...]]
+
+    @abstractmethod
+    def __init__(self, answers: np.ndarray, target: np.ndarray) -> None:
+        """answers [N, K], target [N]. Raises DataError when they cannot be compared."""
+
+    @abstractmethod
+    def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Weights [N, R] (how often each row counts) -> every metric [R]; NaN where a metric is undefined."""
+
+    @abstractmethod
+    def details(self, names: Sequence[str]) -> dict[str, Any]:
+        """What charts and tables are drawn from, ready for JSON. `names`: the K names of the answer columns."""
+
+
+def checked(answers: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Answers [N, K] float64 and target [N], or DataError: shapes that do not fit, or rows without a finite answer."""
+    answers, target = np.asarray(answers, np.float64), np.asarray(target)
+    if answers.ndim != 2 or target.shape != answers.shape[:1]:
+        raise DataError(
+            f"answers of shape {answers.shape} cannot be compared with targets of shape {target.shape}: "
+            "give one row of answers for each target"
+        )
+    if not np.isfinite(answers).all():
+        bad = int((~np.isfinite(answers).all(1)).sum())
+        raise DataError(
+            f"{bad:,} of {len(answers):,} rows have no finite answer (NaN or infinity), so no metric can be computed. "
+            "A network that diverged is the usual cause: lower its learning rate."
+        )
+    return answers, target
+
+
+def plain(value: float) -> float | None:
+    """A float for JSON: None where the value is undefined (NaN) or overflowed."""
+    return float(value) if math.isfinite(value) else None
+
+
+def ratio(above: np.ndarray, below: np.ndarray, *, otherwise: float = math.nan) -> np.ndarray:
+    """above / below, and `otherwise` where `below` is zero."""
+    return np.divide(above, below, out=np.full(np.shape(above), otherwise), where=np.not_equal(below, 0))

@@ -1,0 +1,216 @@
+"""How often, how surely and on which classes the answers are right. Knows probabilities [N, K] and class numbers [N];
+knows no label's meaning and no model.
+
+What is decided here, where conventions differ
+- The predicted class is the most probable one, the first of equals (as `Task.decode`).
+- Precision, recall and F1 of a class are 0 where they would divide by zero (scikit-learn's `zero_division=0`).
+- `_macro` averages over the classes that occur in the target (`labels=np.unique(target)`); `_weighted` weighs them by
+  their rows; `_micro` counts every class, so it equals accuracy when each row has one class. Balanced accuracy is the
+  mean recall over the classes that occur, which is `recall_macro`.
+- `auroc`: of class 1 when K = 2; otherwise one class against the rest, averaged over the classes that have both kinds
+  of rows. Null when no class has. Ties count half.
+- `log_loss`: probabilities are clipped to at least 1e-15 and not renormalised.
+- `calibration_error`: expected calibration error of the predicted class's probability over 15 bins of equal mass. In
+  a bootstrap the bins stay where the given rows put them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from consilience.core.errors import DataError
+from consilience.evaluate import calibration
+from consilience.evaluate.base import Metric, MetricSet, checked, plain, ratio
+
+_FLOOR = 1e-15
+_MATRIX = 100
+"""Most classes for which the whole confusion matrix is given; beyond, its largest mistakes only."""
+_PAIRS = 20
+
+
+def _share(name: str, title: str, meaning: str, *, headline: bool = True) -> Metric:
+    return Metric(name=name, title=title, meaning=meaning, share=True, percent=True, headline=headline)
+
+
+class ClassificationMetrics(MetricSet):
+    """Accuracy and its balanced form, precision / recall / F1 in three averages, AUROC, log loss, calibration error."""
+
+    metrics = (
+        _share("accuracy", "Accuracy", "share of rows answered right"),
+        _share("balanced_accuracy", "Balanced accuracy", "mean over classes of the share answered right"),
+        *(
+            _share(
+                f"{name}_{average}",
+                f"{name.capitalize()} ({average})",
+                f"{meaning}, {how}",
+                headline=(name, average) == ("f1", "macro"),
+            )
+            for average, how in (
+                ("macro", "each class counts the same"),
+                ("micro", "all rows pooled"),
+                ("weighted", "classes count by their rows"),
+            )
+            for name, meaning in (
+                ("precision", "how often a predicted class is right"),
+                ("recall", "how much of a class is found"),
+                ("f1", "harmonic mean of precision and recall"),
+            )
+        ),
+        Metric(
+            name="auroc",
+            title="AUROC",
+            meaning="chance that a row of a class is ranked above a row of another; 0.5 is guessing",
+            share=True,
+        ),
+        Metric(
+            name="log_loss",
+            title="Log loss",
+            meaning="surprise at the right answers; punishes being sure and wrong",
+            greater_is_better=False,
+        ),
+        Metric(
+            name="calibration_error",
+            title="Calibration error",
+            meaning="mean gap between stated confidence and share right",
+            greater_is_better=False,
+            share=True,
+            percent=True,
+            centred=True,
+        ),
+    )
+
+    def __init__(self, answers: np.ndarray, target: np.ndarray) -> None:
+        answers, target = checked(answers, target)
+        rows, classes = answers.shape
+        if rows and not (np.issubdtype(target.dtype, np.integer) and target.min() >= 0 and target.max() < classes):
+            raise DataError(f"targets must be class numbers from 0 to {classes - 1}: leave rows of other labels out")
+        self._answers, self._target = answers, target.astype(np.int64)
+        self._predicted = answers.argmax(1) if rows else np.zeros(0, np.int64)
+        self._right = self._predicted == self._target
+        every = np.arange(rows)
+        self._confidence = answers[every, self._predicted]
+        self._loss = -np.log(np.clip(answers[every, self._target], _FLOOR, 1.0))
+
+    def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        if not len(self._target):
+            return {m.name: np.full(weights.shape[1], np.nan) for m in self.metrics}
+        support, guesses, hits = self._counts(weights)
+        total = weights.sum(0)
+        precision, recall = ratio(hits, guesses, otherwise=0.0), ratio(hits, support, otherwise=0.0)
+        f1 = ratio(2 * hits, guesses + support, otherwise=0.0)
+        occurs = support > 0
+        accuracy = ratio(hits.sum(0), total)
+        out = {"accuracy": accuracy, "balanced_accuracy": ratio(recall.sum(0), occurs.sum(0))}
+        for name, per_class in (("precision", precision), ("recall", recall), ("f1", f1)):
+            out[f"{name}_macro"] = ratio((per_class * occurs).sum(0), occurs.sum(0))
+            out[f"{name}_micro"] = accuracy
+            out[f"{name}_weighted"] = ratio((per_class * support).sum(0), total)
+        per_class = self._auroc(weights, (1,) if self._answers.shape[1] == 2 else range(self._answers.shape[1]))
+        defined = ~np.isnan(per_class)
+        out["auroc"] = ratio(np.where(defined, per_class, 0).sum(0), defined.sum(0))
+        out["log_loss"] = ratio(self._loss @ weights, total)
+        out["calibration_error"] = ratio(self._gaps(weights), total)
+        return out
+
+    def details(self, names: Sequence[str]) -> dict[str, Any]:
+        """per_class, classes, confusion [true][predicted] (None beyond 100 classes), confused (the largest mistakes:
+        true, predicted, rows) and reliability."""
+        classes = self._answers.shape[1]
+        one = np.ones((len(self._target), 1))
+        support, guesses, hits = (counts[:, 0] for counts in self._counts(one))
+        table = {
+            "precision": ratio(hits, guesses, otherwise=0.0),
+            "recall": ratio(hits, support, otherwise=0.0),
+            "f1": ratio(2 * hits, guesses + support, otherwise=0.0),
+            "auroc": self._auroc(one, range(classes))[:, 0],
+        }
+        pairs, counts = np.unique(self._target * classes + self._predicted, return_counts=True)
+        matrix = None
+        if classes <= _MATRIX:
+            flat = np.zeros(classes * classes, int)
+            flat[pairs] = counts
+            matrix = flat.reshape(classes, classes).tolist()
+        wrong = pairs // classes != pairs % classes
+        pairs, counts = pairs[wrong], counts[wrong]
+        most = np.lexsort((pairs, -counts))[:_PAIRS]
+        return {
+            "classes": list(names),
+            "rows": len(self._target),
+            "per_class": [
+                {"class": names[k], "support": int(support[k]), **{m: plain(v[k]) for m, v in table.items()}}
+                for k in range(classes)
+            ],
+            "confusion": matrix,
+            "confused": [[names[pairs[i] // classes], names[pairs[i] % classes], int(counts[i])] for i in most],
+            "reliability": calibration.reliability(self._confidence, self._right),
+        }
+
+    def _counts(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows of each class, rows predicted to be it, and rows both: each [K, R]."""
+        classes = self._answers.shape[1]
+        return (
+            _sums(weights, self._target, np.arange(len(self._target)), classes),
+            _sums(weights, self._predicted, np.arange(len(self._target)), classes),
+            _sums(weights, self._target, np.flatnonzero(self._right), classes),
+        )
+
+    def _auroc(self, weights: np.ndarray, classes: Sequence[int]) -> np.ndarray:
+        """[len(classes), R]: each class against the rest; NaN where it has not both kinds of rows.
+
+        The weighted Mann-Whitney statistic: each row of the class counts the weight ranked below it, plus half of the
+        weight it is tied with. Counting the class's own rows too adds exactly half the square of their weight.
+        """
+        positive, pairs = np.zeros((2, len(classes), weights.shape[1]))
+        once = weights.shape[1] == 1 and bool((weights == 1).all())
+        for slot, k in enumerate(classes):
+            column, own = np.ascontiguousarray(self._answers[:, k]), self._target == k
+            if own.any() and not own.all():
+                positive[slot], pairs[slot] = _pairs_once(column, own) if once else _pairs(column, own, weights)
+        return ratio(pairs - positive**2 / 2, positive * (weights.sum(0) - positive))
+
+    def _gaps(self, weights: np.ndarray) -> np.ndarray:
+        """[R]: the sum over bins of |stated - right|, in rows."""
+        order, starts = calibration.equal_mass(self._confidence)
+        gap = (self._confidence - self._right)[order, None] * weights[order]
+        return np.abs(np.add.reduceat(gap, starts, axis=0)).sum(0)
+
+
+def _sums(weights: np.ndarray, classes: np.ndarray, rows: np.ndarray, width: int) -> np.ndarray:
+    """[width, R]: the weights of `rows`, summed by their class."""
+    if weights.shape[1] == 1:
+        return np.bincount(classes[rows], weights[rows, 0], width)[:, None]
+    out = np.zeros((width, weights.shape[1]))
+    if len(rows):
+        order = rows[np.argsort(classes[rows], kind="stable")]
+        present, starts = np.unique(classes[order], return_index=True)
+        out[present] = np.add.reduceat(weights[order], starts, axis=0)
+    return out
+
+
+def _pairs(column: np.ndarray, own: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """[R] weight of the own rows, and [R] that weight times all weight ranked below, ties counting half.
+
+    Only the scores of own rows matter as positions: the weight below is summed between them, then accumulated.
+    """
+    order = np.argsort(column)
+    ranked, ordered, place = column[order], weights[order], np.flatnonzero(own[order])
+    below, through = np.searchsorted(ranked, ranked[place]), np.searchsorted(ranked, ranked[place], side="right")
+    mark = np.zeros(len(order) + 1, bool)
+    mark[[0, -1]] = mark[below] = mark[through] = True
+    stops, number = np.flatnonzero(mark), np.cumsum(mark) - 1
+    upto = np.zeros((len(stops), weights.shape[1]))
+    np.cumsum(np.add.reduceat(ordered, stops[:-1], axis=0), axis=0, out=upto[1:])
+    heavy = ordered[place]
+    return heavy.sum(0), (heavy * (upto[number[below]] + upto[number[through]])).sum(0) / 2
+
+
+def _pairs_once(column: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`_pairs` when every row counts once: the weight below a position is the position, and sorting is enough."""
+    ranked, mine = np.sort(column), np.sort(column[own])
+    below = np.searchsorted(ranked, mine)
+    tied = bool((ranked[1:] == ranked[:-1]).any())
+    through = np.searchsorted(ranked, mine, side="right") if tied else below + 1
+    return np.array([float(len(mine))]), np.array([(below + through).sum() / 2])

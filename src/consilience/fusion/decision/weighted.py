@@ -1,0 +1,138 @@
+"""A weighted mean of the answers, the weights learned on validation rows. Knows models by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from consilience.core.errors import UserError, unknown
+from consilience.core.state import State
+from consilience.fusion.base import Answers, DecisionFusion
+from consilience.fusion.decision.stack import fallback, mean, stack
+
+
+class Weighted(DecisionFusion):
+    """Weights above zero that sum to one and minimise the log loss, or the squared error, on validation rows.
+
+    Where a model has no answer the others' weights are scaled up. Without any answer: every class alike, or the mean
+    target.
+    """
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config:
+        pull: float = 10.0
+        """How many validation rows' worth of belief that all models are equally good; 0 trusts the rows alone."""
+        max_iter: int = 500
+        """Steps of the search, at most."""
+
+        def __post_init__(self) -> None:
+            if not self.pull >= 0:
+                raise ValueError(f"pull must be at least 0, not {self.pull}")
+            if self.max_iter < 1:
+                raise ValueError(f"max_iter must be at least 1, not {self.max_iter}")
+
+    def __init__(self, *, names: tuple[str, ...], weights: np.ndarray, otherwise: np.ndarray) -> None:
+        self._names, self._weights, self._otherwise = names, weights, otherwise
+
+    @classmethod
+    def fit(cls, config: Weighted.Config, answers: Answers, target: np.ndarray, *, discrete: bool) -> Weighted:
+        names = tuple(sorted(answers))
+        values, there = stack(answers, names)
+        otherwise = fallback(target, values.shape[2], discrete=discrete)
+        some = np.flatnonzero(there.any(0))
+        there = there[:, some]
+        if discrete:
+            own = values[:, some, target[some]]  # [M, N]: the probability of the right class
+            loss: _Loss = _log_loss(own, there)
+        else:
+            loss = _squared_error(values[:, some, 0] - target[some], there)
+        weights = _search(_pulled(loss, config.pull), len(names), config.max_iter) if len(some) else None
+        equal = np.full(len(names), 1.0 / len(names))
+        return cls(names=names, weights=equal if weights is None else weights, otherwise=otherwise)
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """How much each model counts."""
+        return dict(zip(self._names, map(float, self._weights), strict=True))
+
+    def fuse(self, answers: Answers) -> np.ndarray:
+        for name in answers:
+            if name not in self._names:
+                raise UserError(f"{unknown('model', name, self._names)} It had no part in learning the weights.")
+        known = [m for m, name in enumerate(self._names) if name in answers]
+        values, there = stack(answers, [self._names[m] for m in known])
+        return mean(values, there, self._weights[known], self._otherwise)
+
+    def state(self) -> State:
+        arrays = {"weights": self._weights, "otherwise": self._otherwise}
+        return State(arrays=arrays, meta={"names": list(self._names)})
+
+    @classmethod
+    def restore(cls, state: State) -> Weighted:
+        return cls(names=tuple(state.meta["names"]), **state.arrays)
+
+
+_Loss = Callable[[np.ndarray], tuple[float, np.ndarray]]
+"""Weights [M] -> the loss summed over rows, its slope [M]."""
+
+
+def _log_loss(own: np.ndarray, there: np.ndarray) -> _Loss:
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        total = weights @ there
+        mixed = np.maximum(weights @ own, 1e-12 * total)
+        return float(np.log(total).sum() - np.log(mixed).sum()), there @ (1.0 / total) - own @ (1.0 / mixed)
+
+    return loss
+
+
+def _squared_error(error: np.ndarray, there: np.ndarray) -> _Loss:
+    """As the likelihood of a normal distribution as wide as the best model's errors, so that rows weigh against the
+    pull as they do for classes."""
+    error = np.where(there, error, 0.0)
+    variance = max(float(((error**2).sum(1) / np.maximum(there.sum(1), 1))[there.any(1)].min()), 1e-300)
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        total = weights @ there
+        mixed = (weights @ error) / total
+        slope = error @ (mixed / total) - there @ (mixed**2 / total)
+        return float((mixed**2).sum() / 2 / variance), slope / variance
+
+    return loss
+
+
+def _pulled(loss: _Loss, pull: float) -> _Loss:
+    """With the divergence of equal weights from these, `pull` times: the weights of a Dirichlet prior."""
+
+    def pulled(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        value, slope = loss(weights)
+        share = pull / len(weights)
+        return value - share * float(np.log(weights).sum()), slope - share / weights
+
+    return pulled
+
+
+def _search(loss: _Loss, models: int, max_iter: int) -> np.ndarray:
+    """Exponentiated gradient (Kivinen & Warmuth 1997) from equal weights: each step multiplies, so weights stay above
+    zero; a step that does not help is halved."""
+    logs = np.full(models, -np.log(models))
+    weights = np.exp(logs)
+    value, slope = loss(weights)
+    step = 1.0 / max(float(np.abs(slope).max()), 1e-300)
+    for _ in range(max_iter):
+        tried = logs - step * (slope - weights @ slope)
+        tried -= tried.max()
+        tried -= np.log(np.exp(tried).sum())
+        tried = np.maximum(tried, -40.0)  # e^-40 of a say is none, and its logarithm is still a number
+        new, new_slope = loss(np.exp(tried))
+        if new <= value:
+            moved = float(np.abs(np.exp(tried) - weights).max())
+            logs, weights, value, slope, step = tried, np.exp(tried), new, new_slope, step * 1.5
+            if moved < 1e-9:
+                break
+        else:
+            step /= 2
+            if step * np.abs(slope).max() < 1e-12:
+                break
+    return weights / weights.sum()

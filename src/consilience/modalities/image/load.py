@@ -1,0 +1,140 @@
+"""From a cell (a path, or bytes) to a checked and decoded picture. The only file that calls a picture decoder.
+
+Nothing is decoded before its header has been held against the limits, and whatever a decoder raises is one BadCell.
+Refuses to know sizes, normalisation and everything learned from training rows.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+
+from consilience.core import files
+from consilience.core.errors import BadCell
+from consilience.core.limits import Limits
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+"""The only decoders that ever see a user's bytes; Pillow has forty more, most of them rarely tested."""
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+
+ORIENTATION = 0x0112  # the EXIF tag
+
+
+def picture_format(head: bytes) -> str | None:
+    """The format the first 32 bytes announce (its magic number), or None. Says nothing about the rest."""
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if head.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head[:6] in (b"GIF87a", b"GIF89a"):
+        return "GIF"
+    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return "TIFF"
+    # "BM" alone begins many English texts: the size of the second header, four bytes, must be a real one too.
+    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in (12, 16, 40, 52, 56, 64, 108, 124):
+        return "BMP"
+    return None
+
+
+@contextmanager
+def opened(content: Any, limits: Limits) -> Iterator[Image.Image]:
+    """A picture whose header is read and within the limits, its pixels not yet decoded.
+
+    `content` is bytes or an open file. Raises BadCell for everything that goes wrong inside the `with` block too.
+    """
+    source = io.BytesIO(content) if isinstance(content, bytes) else content
+    head = source.read(32)
+    source.seek(0)
+    try:
+        # Limited to Pillow's own modules: a warning of ours must still be seen.
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="PIL")
+            with Image.open(source, formats=FORMATS) as picture:
+                check_size(picture.width, picture.height, limits)
+                yield picture
+    except BadCell:
+        raise
+    except Image.DecompressionBombError as error:
+        most = min(limits.pixels, 2 * (Image.MAX_IMAGE_PIXELS or limits.pixels))
+        raise BadCell(f"too many pixels according to its header; the limit is {most:,} (limits.pixels)") from error
+    except UnidentifiedImageError as error:
+        raise BadCell(_unidentified(head)) from error
+    except MemoryError as error:
+        raise BadCell("not enough memory to decode the picture") from error
+    except Exception as error:  # decoders raise anything at all on damaged bytes: SyntaxError, struct.error, IndexError
+        raise BadCell(f"the {picture_format(head) or 'picture'} file is {_damage(error)}") from error
+
+
+def check_size(width: int, height: int, limits: Limits) -> None:
+    """Raises BadCell for a picture of no or of too many pixels."""
+    if width < 1 or height < 1:
+        raise BadCell("the picture has no pixels")
+    if width * height > limits.pixels:
+        raise BadCell(
+            f"{width:,} x {height:,} = {width * height:,} pixels; the limit is {limits.pixels:,} (limits.pixels)"
+        )
+
+
+def content_of(cell: Any, root: Path, limits: Limits) -> bytes:
+    """The bytes of a raw cell. Raises BadCell."""
+    if not isinstance(cell, str | bytes):
+        raise BadCell(f"expected the path of a picture or its bytes, got {type(cell).__name__}")
+    try:
+        return files.read(cell, root=root, max_bytes=limits.bytes)
+    except (UnicodeError, RuntimeError) as error:  # a lone surrogate; before Python 3.13, a loop of symbolic links
+        raise BadCell("the path cannot be opened: it is not a valid file name, or a loop of links") from error
+
+
+def orientation(picture: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 (as stored) when there is none or the EXIF block is damaged."""
+    try:
+        value = picture.getexif().get(ORIENTATION, 1)
+    except Exception:  # damaged metadata raises anything; the pixels are still good
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def header_size(cell: Any, root: Path) -> tuple[int, int] | None:
+    """Width and height from the header alone, or None when the cell has none that can be read."""
+    try:
+        if isinstance(cell, str):
+            with files.resolve(cell, root).open("rb") as source, opened(source, Limits()) as picture:
+                return picture.size
+        with opened(content_of(cell, root, Limits()), Limits()) as picture:
+            return picture.size
+    except (BadCell, OSError, UnicodeError, RuntimeError):
+        return None
+
+
+def file_head(path: str, root: Path) -> bytes | None:
+    """The first 32 bytes of a file, or None when there is no such readable file under the root."""
+    try:
+        with files.resolve(path, root).open("rb") as source:
+            return source.read(32)
+    except (BadCell, OSError, UnicodeError, RuntimeError):
+        return None
+
+
+def _unidentified(head: bytes) -> str:
+    known = picture_format(head)
+    if known is not None:
+        return f"the {known} file is damaged: its header cannot be read"
+    return "not a picture, or one of an unknown format (PNG, JPEG, WebP, BMP, GIF and TIFF are read)"
+
+
+def _damage(error: Exception) -> str:
+    text = str(error)
+    if "truncated" in text.lower():
+        return "cut off: it ends before the picture does"
+    if isinstance(error, NotImplementedError) or "not supported" in text or "conversion from" in text:
+        return "of a variant that cannot be read"
+    return f"damaged and cannot be decoded ({type(error).__name__})"

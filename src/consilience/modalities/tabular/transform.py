@@ -1,0 +1,236 @@
+"""The fitted column types: what is learned from a column's training cells, and the two matrices made of its parts.
+
+`scaled` is for networks (standardised, 0 where missing, an indicator where training rows had gaps), `raw` for classic
+learners (as measured, NaN where missing). One class per kind; each knows its own column and no other.
+
+Shape legend: U cells, K places of one column in the matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from consilience.modalities.tabular.config import Config
+from consilience.modalities.tabular.stats import centre_and_scale, count
+
+Parts = Sequence[Any]
+"""The parts of one column, one per cell: float or str, None where missing."""
+
+LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberColumn:
+    """z = (x - mean) / scale, of sign(x) log(1 + |x|) where `log`; gaps: some training row had no number."""
+
+    name: str
+    mean: float
+    scale: float
+    log: bool
+    constant: bool
+    gaps: bool
+
+    @classmethod
+    def fit(cls, name: str, parts: Parts, weights: np.ndarray, config: Config) -> NumberColumn:
+        counted = count(numbers(parts), weights)
+        log = config.log == "auto" and _deserves_log(counted.values, counted.clipped(config.tail))
+        if log:
+            counted = count(_signed_log(counted.values), counted.counts)
+        mean, scale = centre_and_scale(counted, config.tail)
+        constant = len(counted.values) < 2
+        return cls(name=name, mean=mean, scale=scale, log=log, constant=constant, gaps=_has_gaps(parts, weights))
+
+    def scaled(self, parts: Parts, limit: float) -> np.ndarray:
+        raw = numbers(parts)
+        z = _standard(_signed_log(raw) if self.log else raw, self.mean, self.scale, limit)
+        return _with_indicator(z[:, None], np.isnan(raw), self.gaps)
+
+    def raw(self, parts: Parts) -> np.ndarray:
+        return np.clip(numbers(parts), -LARGEST, LARGEST).astype(np.float32)[:, None]
+
+    @property
+    def raw_names(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    @property
+    def width(self) -> int:
+        return 1 + self.gaps
+
+    @property
+    def noisy(self) -> bool:
+        """Whether the first place is a number that noise may be added to; noise on a constant would be a signal."""
+        return not self.constant
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoryColumn:
+    """One place per kept category, one for all others, one for missing where some training row had none."""
+
+    name: str
+    categories: tuple[str, ...]
+    gaps: bool
+    noisy = False
+
+    @classmethod
+    def fit(cls, name: str, parts: Parts, weights: np.ndarray, config: Config) -> CategoryColumn:
+        rows: dict[str, float] = {}
+        for label, weight in zip(parts, weights.tolist(), strict=True):
+            if label is not None and weight > 0:
+                rows[label] = rows.get(label, 0.0) + weight
+        enough = [label for label, n in rows.items() if n >= config.min_count]
+        kept = sorted(enough, key=lambda label: (-rows[label], label))[: config.max_categories]
+        return cls(name=name, categories=tuple(kept), gaps=_has_gaps(parts, weights))
+
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {label: i for i, label in enumerate(self.categories)}
+
+    def scaled(self, parts: Parts, limit: float) -> np.ndarray:
+        return self.raw(parts)
+
+    def raw(self, parts: Parts) -> np.ndarray:
+        other = len(self.categories)
+        missing = other + 1 if self.gaps else -1
+        place = self._place
+        codes = np.array([missing if p is None else place.get(p, other) for p in parts], np.int64)
+        out = np.zeros((len(codes), self.width), np.float32)
+        rows = np.flatnonzero(codes >= 0)
+        out[rows, codes[rows]] = 1.0
+        return out
+
+    @property
+    def raw_names(self) -> tuple[str, ...]:
+        known = tuple(f"{self.name} = {label}" for label in self.categories)
+        return (*known, f"{self.name}: other", *((f"{self.name}: missing",) if self.gaps else ()))
+
+    @property
+    def width(self) -> int:
+        return len(self.categories) + 1 + self.gaps
+
+
+@dataclass(frozen=True, kw_only=True)
+class DateColumn:
+    """Days since the first training date and the year (both standardised), month, day of the week and, where any
+    training date has a time, the hour: as points on a circle, so that December is beside January."""
+
+    name: str
+    first: float
+    days_mean: float
+    days_scale: float
+    year_mean: float
+    year_scale: float
+    time: bool
+    gaps: bool
+    noisy = False
+
+    @classmethod
+    def fit(cls, name: str, parts: Parts, weights: np.ndarray, config: Config) -> DateColumn:
+        days = numbers(parts)
+        counted = count(days, weights)
+        first = float(np.floor(counted.values[0])) if len(counted.values) else 0.0
+        days_mean, days_scale = centre_and_scale(count(days - first, weights), config.tail)
+        year_mean, year_scale = centre_and_scale(count(_calendar(days)[0], weights), config.tail)
+        time = bool((counted.values % 1 != 0).any())
+        return cls(
+            name=name,
+            first=first,
+            days_mean=days_mean,
+            days_scale=days_scale,
+            year_mean=year_mean,
+            year_scale=year_scale,
+            time=time,
+            gaps=_has_gaps(parts, weights),
+        )
+
+    def scaled(self, parts: Parts, limit: float) -> np.ndarray:
+        days = numbers(parts)
+        year, *angles = _calendar(days)
+        z_days = _standard(days - self.first, self.days_mean, self.days_scale, limit)
+        z_year = _standard(year, self.year_mean, self.year_scale, limit)
+        block = np.column_stack([z_days, z_year, np.nan_to_num(self._circles(angles))])
+        return _with_indicator(block, np.isnan(days), self.gaps)
+
+    def raw(self, parts: Parts) -> np.ndarray:
+        days = numbers(parts)
+        year, *angles = _calendar(days)
+        return np.column_stack([days - self.first, year, self._circles(angles)]).astype(np.float32)
+
+    def _circles(self, angles: Iterable[np.ndarray]) -> np.ndarray:
+        used = list(angles)[: 3 if self.time else 2]
+        return np.column_stack([f(2 * np.pi * angle) for angle in used for f in (np.sin, np.cos)])
+
+    @property
+    def raw_names(self) -> tuple[str, ...]:
+        circles = ("month", "weekday", "hour") if self.time else ("month", "weekday")
+        parts = ("days", "year", *(f"{part} {f}" for part in circles for f in ("sin", "cos")))
+        return tuple(f"{self.name}: {part}" for part in parts)
+
+    @property
+    def width(self) -> int:
+        return len(self.raw_names) + self.gaps
+
+
+Column = NumberColumn | CategoryColumn | DateColumn
+KINDS: dict[str, Any] = {"number": NumberColumn, "category": CategoryColumn, "date": DateColumn}
+
+
+def to_json(column: Column) -> dict[str, Any]:
+    kind = next(kind for kind, cls in KINDS.items() if isinstance(column, cls))
+    return {"kind": kind, **{k: list(v) if isinstance(v, tuple) else v for k, v in asdict(column).items()}}
+
+
+def from_json(raw: dict[str, Any]) -> Column:
+    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k != "kind"}
+    column: Column = KINDS[raw["kind"]](**fields)
+    return column
+
+
+def numbers(parts: Parts) -> np.ndarray:
+    """[U] float64, NaN where missing."""
+    return np.array(parts, np.float64)  # NumPy turns None into NaN
+
+
+def _has_gaps(parts: Parts, weights: np.ndarray) -> bool:
+    return any(part is None and weight > 0 for part, weight in zip(parts, weights, strict=True))
+
+
+def _signed_log(x: np.ndarray) -> np.ndarray:
+    return np.sign(x) * np.log1p(np.abs(x))
+
+
+def _deserves_log(values: np.ndarray, clipped: Any) -> bool:
+    """Never negative, more than a handful of distinct numbers, and the logarithm at least halves a strong skew."""
+    if len(values) < 10 or values[0] < 0 or clipped.skewness < 2:
+        return False
+    logged = count(_signed_log(clipped.values), clipped.counts)
+    return abs(logged.skewness) < clipped.skewness / 2
+
+
+def _standard(x: np.ndarray, mean: float, scale: float, limit: float) -> np.ndarray:
+    with np.errstate(over="ignore"):  # a number far outside the training range: the limit takes care of it
+        return np.nan_to_num(np.clip((x - mean) / scale, -limit, limit), nan=0.0)
+
+
+def _with_indicator(block: np.ndarray, missing: np.ndarray, gaps: bool) -> np.ndarray:
+    columns = [block, missing[:, None]] if gaps else [block]
+    return np.concatenate(columns, axis=1).astype(np.float32)
+
+
+def _calendar(days: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Year, and month, day of the week (Monday is 0) and time of day as shares of their cycles; NaN where missing."""
+    missing = np.isnan(days)
+    whole = np.floor(np.where(missing, 0.0, days))
+    day = whole.astype(np.int64)
+    dates = day.astype("datetime64[D]")
+    year = dates.astype("datetime64[Y]").astype(np.int64) + 1970
+    month = dates.astype("datetime64[M]").astype(np.int64) % 12
+    weekday = (day + 3) % 7  # 1970-01-01 was a Thursday
+    parts = (year.astype(np.float64), month / 12, weekday / 7, days - whole)
+    for part in parts:
+        part[missing] = np.nan
+    return parts

@@ -1,0 +1,101 @@
+"""What is learned from training texts: the encoder's tokens and the blocks of features. NumPy only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property, partial
+
+import numpy as np
+
+from consilience.core.batch import Tokens
+from consilience.core.state import State
+from consilience.modalities.base import Features, Processor, Values
+from consilience.modalities.text.collate import collate, drop_tokens
+from consilience.modalities.text.config import Config
+from consilience.modalities.text.features import SPAN, Grams, TfIdf, char_grams, count_rows, csr, word_grams
+from consilience.modalities.text.transform import RESERVED, Vocabulary, most_frequent, tokenise
+
+
+class TextProcessor(Processor):
+    """Text preprocessing fitted on training cells: a vocabulary for encoders, TF-IDF blocks for classic learners."""
+
+    def __init__(self, config: Config, tokens: Vocabulary, blocks: dict[str, TfIdf]) -> None:
+        self.config = config
+        self.tokens = tokens
+        self.blocks = blocks
+
+    @classmethod
+    def fit(cls, values: Values, config: Config, *, weights: np.ndarray) -> TextProcessor:
+        counts: dict[str, float] = {}
+        grams = _grams(config)
+        frequency: dict[str, dict[str, float]] = {name: {} for name in grams}
+        present = [i for i, (text, weight) in enumerate(zip(values, weights, strict=True)) if text and weight > 0]
+        for start in range(0, len(present), SPAN):
+            span = present[start : start + SPAN]
+            documents = [tokenise(values[i], symbols=config.symbols) for i in span]
+            rows = [float(weights[i]) for i in span]
+            for document, weight in zip(documents, rows, strict=True):
+                for token in document:
+                    counts[token] = counts.get(token, 0.0) + weight
+            for name, cut in grams.items():
+                count_rows(documents, rows, cut, frequency[name])
+        total = float(np.sum(weights[present]))
+        blocks = {name: TfIdf.fit(cut, frequency[name], total, config) for name, cut in grams.items()}
+        known = most_frequent(counts, at_least=config.min_count, at_most=config.max_vocabulary)
+        return cls(config, Vocabulary(known), blocks)
+
+    def collate(self, values: Values) -> Tokens:
+        return collate(values, self.tokens, self.config)
+
+    def augment(self, tokens: Tokens, rng: np.random.Generator) -> Tokens:
+        if not self.config.token_dropout:
+            return tokens
+        return drop_tokens(tokens, self.config.token_dropout, rng)
+
+    def features(self, values: Values) -> Features:
+        matrix = csr(tuple(self.blocks.values()), self._documents(values))
+        present = np.array([text is not None for text in values], bool)
+        return Features(matrix=matrix, present=present, names=self._names)
+
+    def shape(self) -> dict[str, int]:
+        return {"vocabulary": len(self.tokens) + RESERVED}
+
+    def state(self) -> State:
+        arrays = {f"tokens.{name}": array for name, array in self.tokens.arrays().items()}
+        for name, block in self.blocks.items():
+            arrays |= {f"{name}.{part}": array for part, array in block.vocabulary.arrays().items()}
+            arrays[f"{name}.idf"] = block.idf
+        return State(arrays=arrays)
+
+    @classmethod
+    def restore(cls, state: State, config: Config) -> TextProcessor:
+        def vocabulary(name: str) -> Vocabulary:
+            return Vocabulary.from_arrays(state.arrays[f"{name}.bytes"], state.arrays[f"{name}.offsets"])
+
+        blocks = {
+            name: TfIdf(cut, vocabulary(name), state.arrays[f"{name}.idf"]) for name, cut in _grams(config).items()
+        }
+        return cls(config, vocabulary("tokens"), blocks)
+
+    def _documents(self, values: Values) -> Iterator[Sequence[Sequence[str]]]:
+        for start in range(0, len(values), SPAN):
+            span = values[start : start + SPAN]
+            yield [[] if text is None else tokenise(text, symbols=self.config.symbols) for text in span]
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        """As users see them, in quotes: in runs of characters the borders of words are spaces."""
+        return tuple(
+            _SHOWN[name].format(gram) for name, block in self.blocks.items() for gram in block.vocabulary.entries
+        )
+
+
+_SHOWN = {"words": "words {!r}", "chars": "characters {!r}"}
+
+
+def _grams(config: Config) -> dict[str, Grams]:
+    """The blocks the config asks for, by name."""
+    grams: dict[str, Grams] = {"words": partial(word_grams, longest=config.word_ngrams)}
+    if config.chars:
+        grams["chars"] = partial(char_grams, within=config.char_ngrams, unspaced=config.unspaced_ngrams)
+    return grams

@@ -1,0 +1,44 @@
+"""The settings of the models, apart from the models: reading a config imports no torch and no scikit-learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from consilience.core.config import Part, part, parts
+from consilience.fusion import DECISION_FUSIONS, FEATURE_FUSIONS
+from consilience.models.learners import LEARNERS
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassicConfig:
+    single: tuple[Part, ...] = parts(LEARNERS, "linear", "svm", "trees")
+    """Learners fitted on each input alone."""
+    joined: tuple[Part, ...] = parts(LEARNERS, "linear", "svm", "trees")
+    """Learners fitted on all inputs joined."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepConfig:
+    fusion: Part = part(FEATURE_FUSIONS, "film")  # noqa: RUF009 - a dataclass field
+    """The feature-level fusion and its own settings."""
+    width: int = 128
+    """Width every input is brought to before fusion."""
+    encoders: dict[str, Any] = field(default_factory=dict)
+    """By input name: the encoder and its own settings; the modality's default where none is named."""
+    dropout: float = 0.0
+    """Dropout on every input's vector before fusion, 0 to 1."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise ValueError("dropout must be at least 0 and below 1")
+        if self.width < 1:
+            raise ValueError("width must be at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnsembleConfig:
+    rules: tuple[Part, ...] = parts(DECISION_FUSIONS, "average", "weighted", "vote")
+    """Decision-level fusions tried over the best models; none: no ensemble."""
+    best: int = 5
+    """How many of the best models they are given."""

@@ -1,0 +1,53 @@
+"""What all learners do with rows: find those that hold the same cells, and spread answers over all classes.
+
+Knows no learner and no modality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from consilience.models.base import Block, Goal
+
+
+def distinct(codes: list[np.ndarray], count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows with equal numbers in all `codes` (each [count] int) are the same: the first of each kind, and [count]
+    the kind of each row."""
+    kind = np.zeros(count, np.int64)
+    for code in codes:
+        _, dense = np.unique(code, return_inverse=True)
+        # Both are below the number of rows, so their product fits easily.
+        _, kind = np.unique(kind * (int(dense.max(initial=0)) + 1) + dense, return_inverse=True)
+    _, first = np.unique(kind, return_index=True)
+    return first, kind
+
+
+def collapse(blocks: Mapping[str, Block], goal: Goal) -> tuple[dict[str, Block], Goal]:
+    """The same data with rows of equal cells and target made one, their weights added; rows of no weight go.
+
+    Exact for every learner whose loss is a weighted sum over rows. 38,575 questions about pictures asked in 107 ways
+    become a few hundred rows when the text is the only input.
+    """
+    _, target = np.unique(goal.target, return_inverse=True)
+    codes = [blocks[name].index for name in sorted(blocks)]
+    first, kind = distinct([*codes, target], len(goal.target))
+    weights = np.bincount(kind, goal.weights, len(first))
+    first, weights = first[weights > 0], weights[weights > 0]
+    narrowed = {name: block.take(first) for name, block in blocks.items()}
+    return narrowed, replace(goal, target=goal.target[first], weights=weights)
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """[N, K] -> [N, K] probabilities."""
+    powers = np.exp(scores - scores.max(1, keepdims=True))
+    return powers / powers.sum(1, keepdims=True)
+
+
+def spread(answers: np.ndarray, classes: np.ndarray, width: int) -> np.ndarray:
+    """Probabilities of the classes that training saw [N, len(classes)] -> of all classes [N, width], the others 0."""
+    out = np.zeros((len(answers), width))
+    out[:, classes] = answers
+    return out

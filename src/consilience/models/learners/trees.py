@@ -1,0 +1,223 @@
+"""Gradient-boosted trees (histogram-based, as in LightGBM; Ke et al. 2017), fitted by scikit-learn.
+
+Predicts with `Forest`, our own copy of the trees; knows columns of numbers and no modality.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from consilience.core.errors import ConsilienceError
+from consilience.core.seeding import derive
+from consilience.core.state import State
+from consilience.models.base import Block, Goal, Learner
+from consilience.models.learners.columns import Columns, choose, gather
+from consilience.models.learners.forest import Evaluator, Forest
+from consilience.models.learners.rows import distinct, softmax, spread
+
+_CHUNK = 1024
+"""Rows whose features are laid out at once when predicting."""
+_CHECKED = 2048
+"""Training rows on which the copied trees must give scikit-learn's own answers."""
+
+
+class Trees(Learner):
+    """One tree per class and round of boosting (one per round for two classes and for numbers)."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config:
+        max_iter: int = 60
+        """Rounds of boosting; fewer when the time does not allow them."""
+        learning_rate: float = 0.1
+        """How much of each round's step is taken."""
+        max_leaf_nodes: int = 31
+        """Leaves of a tree, at most."""
+        min_samples_leaf: int = 20
+        """Training rows in a leaf, at least."""
+        l2: float = 0.0
+        """Penalty on the squared leaf values, in units of rows."""
+        text_columns: int = 256
+        """Columns kept of a sparse input, the most telling ones; dense inputs keep all."""
+        max_bins: int = 255
+        """Distinct values of a column that are told apart, 2 to 255."""
+        early_stopping: bool = False
+        """Hold out 10 % of the rows and stop when they no longer gain."""
+
+        def __post_init__(self) -> None:
+            lowest = {
+                "max_iter": 1,
+                "max_leaf_nodes": 2,
+                "min_samples_leaf": 1,
+                "l2": 0,
+                "text_columns": 0,
+                "max_bins": 2,
+            }
+            for name, least in lowest.items():
+                if getattr(self, name) < least:
+                    raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+            if self.max_bins > 255:
+                raise ValueError(f"max_bins must be at most 255, not {self.max_bins}")
+            if not self.learning_rate > 0:
+                raise ValueError(f"learning_rate must be above 0, not {self.learning_rate}")
+
+    def __init__(self, *, forest: Forest, columns: Columns, classes: np.ndarray, meta: dict[str, Any]) -> None:
+        self._forest, self._columns, self._classes, self._meta = forest, columns, classes, meta
+        self._evaluator = Evaluator(forest)
+
+    @classmethod
+    def fit(cls, config: Trees.Config, blocks: Mapping[str, Block], goal: Goal, *, seed: int, seconds: float) -> Trees:
+        begin = time.process_time()
+        counted = np.flatnonzero(goal.weights > 0)
+        blocks = {name: block.take(counted) for name, block in blocks.items()}
+        goal = replace(goal, target=goal.target[counted], weights=goal.weights[counted])
+        classes = np.unique(goal.target) if goal.discrete else np.zeros(1, np.int64)
+        meta = {"width": goal.width, "discrete": goal.discrete}
+        columns = choose(blocks, goal, sparse=config.text_columns)
+        matrix = gather(blocks, columns, np.arange(len(goal.target)))
+        known = np.flatnonzero(~np.isnan(matrix).all(0))  # scikit-learn cannot make bins of nothing at all
+        columns, matrix = _keep(columns, known), matrix[:, known]
+        if len(known) == 0 or (goal.discrete and len(classes) == 1):
+            return cls(forest=_constant(goal, classes), columns={}, classes=classes, meta={**meta, "iterations": 0})
+        left = seconds - (time.process_time() - begin)
+        model = _boost(config, matrix, goal, seed=derive(seed, "trees") % 2**32, seconds=left)
+        forest = _copy(model)
+        used, place = np.unique(forest.column, return_inverse=True)
+        learner = cls(
+            forest=replace(forest, column=place.astype(np.int32)),
+            columns=_keep(columns, used),
+            classes=classes,
+            meta={**meta, "iterations": int(model.n_iter_)},
+        )
+        learner._check(model, matrix, used)
+        return learner
+
+    def predict(self, blocks: Mapping[str, Block]) -> np.ndarray:
+        count = len(next(iter(blocks.values())).index)
+        first, kind = distinct([blocks[name].index for name in self._columns], count)
+        sums = [
+            self._evaluator.sum(gather(blocks, self._columns, first[begin : begin + _CHUNK]))
+            for begin in range(0, len(first), _CHUNK)
+        ]
+        return self._answer(np.concatenate(sums) if sums else np.zeros((0, len(self._forest.baseline))))[kind]
+
+    def _answer(self, sums: np.ndarray) -> np.ndarray:
+        if not self._meta["discrete"]:
+            return sums
+        if sums.shape[1] < len(self._classes):  # two classes: one sum, the log odds of the second
+            # expit without overflow: exp is only taken of what is not positive.
+            small = np.exp(-np.abs(sums))
+            second = np.where(sums >= 0, 1.0, small) / (1.0 + small)
+            return spread(np.concatenate([1.0 - second, second], axis=1), self._classes, self._meta["width"])
+        return spread(softmax(sums), self._classes, self._meta["width"])
+
+    def _check(self, model: Any, matrix: np.ndarray, used: np.ndarray) -> None:
+        """Refuse a copy that does not answer training rows as the original does."""
+        some = matrix[np.linspace(0, len(matrix) - 1, min(len(matrix), _CHECKED)).astype(np.int64)]
+        ours = self._answer(self._evaluator.sum(some[:, used]))
+        theirs = model.predict_proba(some) if self._meta["discrete"] else model.predict(some)[:, None]
+        if not np.allclose(ours[:, self._classes], theirs, rtol=1e-9, atol=1e-12):
+            import sklearn
+
+            raise ConsilienceError(
+                f"the trees that scikit-learn {sklearn.__version__} fitted could not be copied: the copy answers "
+                "differently. This version keeps its trees in a way we do not know; please report it, and install "
+                "another version or leave the learner 'trees' out."
+            )
+
+    def state(self) -> State:
+        arrays = {f"forest.{f.name}": getattr(self._forest, f.name) for f in fields(Forest)}
+        arrays |= {f"columns.{i}": kept for i, kept in enumerate(self._columns.values())}
+        return State(arrays={**arrays, "classes": self._classes}, meta={**self._meta, "inputs": list(self._columns)})
+
+    @classmethod
+    def restore(cls, state: State) -> Trees:
+        meta = dict(state.meta)
+        columns = {name: state.arrays[f"columns.{i}"] for i, name in enumerate(meta.pop("inputs"))}
+        trees = {n.removeprefix("forest."): a for n, a in state.arrays.items() if n.startswith("forest.")}
+        return cls(forest=Forest(**trees), columns=columns, classes=state.arrays["classes"], meta=meta)
+
+
+def _boost(config: Trees.Config, matrix: np.ndarray, goal: Goal, *, seed: int, seconds: float) -> Any:
+    """The fitted scikit-learn model, with as many rounds as the time allows and at least one."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    # A warm start continues where the last call ended, so that nothing is lost by looking at the clock in between.
+    model = (HistGradientBoostingClassifier if goal.discrete else HistGradientBoostingRegressor)(
+        learning_rate=config.learning_rate,
+        max_leaf_nodes=config.max_leaf_nodes,
+        min_samples_leaf=config.min_samples_leaf,
+        l2_regularization=config.l2,
+        max_bins=config.max_bins,
+        early_stopping=config.early_stopping,
+        random_state=seed,
+        warm_start=True,
+    )
+    begin = time.process_time()
+    weights = None if (goal.weights == 1).all() else goal.weights
+    rounds = config.max_iter if np.isinf(seconds) else 1
+    while True:
+        model.set_params(max_iter=rounds).fit(matrix, goal.target, sample_weight=weights)
+        if rounds >= config.max_iter or model.n_iter_ < rounds:
+            return model
+        spent = time.process_time() - begin
+        affordable = min(config.max_iter, int(seconds / max(spent / rounds, 1e-6)))
+        if affordable <= rounds:
+            return model
+        # The first round carries the cost of getting ready: where it says "too long", a few more are timed.
+        rounds = min(affordable, 5) if rounds == 1 and affordable < config.max_iter else affordable
+
+
+def _copy(model: Any) -> Forest:
+    """The trees of a fitted model. The one place that looks at scikit-learn's private parts; `_check` watches it."""
+    trees = [tree.nodes for round_ in model._predictors for tree in round_]
+    nodes = np.concatenate(trees)
+    leaf = nodes["is_leaf"].astype(bool)
+    # Columns are float32 here and float64 there. x <= t for a float32 x means the same for the nearest float32 below t.
+    exact = np.where(leaf, 0.0, np.minimum(nodes["num_threshold"], np.finfo(np.float32).max))
+    threshold = exact.astype(np.float32)
+    threshold = np.where(threshold > exact, np.nextafter(threshold, np.float32(-np.inf)), threshold)
+    return Forest(
+        column=np.where(leaf, 0, nodes["feature_idx"]).astype(np.int32),
+        threshold=threshold,
+        missing_left=nodes["missing_go_to_left"].astype(bool) & ~leaf,
+        left=np.where(leaf, -1, nodes["left"].astype(np.int64)).astype(np.int32),
+        right=np.where(leaf, -1, nodes["right"].astype(np.int64)).astype(np.int32),
+        value=np.where(leaf, nodes["value"], 0.0),
+        start=np.cumsum([0, *map(len, trees)]),
+        baseline=np.asarray(model._baseline_prediction, np.float64).reshape(-1),
+    )
+
+
+def _constant(goal: Goal, classes: np.ndarray) -> Forest:
+    """No tree at all: how frequent the classes are, or the mean."""
+    if goal.discrete:
+        held = np.array([goal.weights[goal.target == c].sum() for c in classes])
+        log_odds = np.log(held / held.sum())
+        baseline = log_odds[1:] - log_odds[:1] if len(classes) == 2 else log_odds
+    else:
+        baseline = np.array([np.average(goal.target, weights=goal.weights)])
+    empty = {name: np.zeros(0, np.int32) for name in ("column", "left", "right")}
+    return Forest(
+        **empty,
+        threshold=np.zeros(0, np.float32),
+        missing_left=np.zeros(0, bool),
+        value=np.zeros(0),
+        start=np.zeros(1, np.int64),
+        baseline=baseline,
+    )
+
+
+def _keep(columns: Columns, used: np.ndarray) -> Columns:
+    """The columns whose place in the matrix is in `used` (ascending), input by input; an input without any goes."""
+    kept, place = {}, 0
+    for name, numbers in columns.items():
+        mine = used[(used >= place) & (used < place + len(numbers))] - place
+        place += len(numbers)
+        if len(mine):
+            kept[name] = numbers[mine]
+    return kept

@@ -1,0 +1,97 @@
+"""One real number. Knows its scale, so that networks learn a standardised target; knows no input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from consilience.core.errors import DataError
+from consilience.tasks.base import Task
+
+
+class Regression(Task):
+    """Scores of a head are standardised by the training mean and deviation; answers are in the target's own unit."""
+
+    kind = "regression"
+    primary = "rmse"
+    greater_is_better = False
+    discrete = False
+
+    def __init__(self, *, name: str, mean: float, deviation: float) -> None:
+        self.name, self.mean, self.deviation = name, mean, deviation
+
+    @classmethod
+    def claims(cls, cells: Sequence[Any]) -> str | None:
+        if all(_number(c) is not None for c in cells):
+            return f"{len(set(cells))} distinct numbers"
+        return None
+
+    @classmethod
+    def fit(cls, cells: Sequence[Any], *, column: str) -> Regression:
+        values = _numbers(cells, column)
+        if len(values) < 2 or np.ptp(values) == 0:
+            raise DataError(
+                f"column {column!r}: every training row has the same value; there is nothing to learn. "
+                "Check --target, or give rows whose value differs."
+            )
+        return cls(name=column, mean=float(values.mean()), deviation=float(values.std()))
+
+    def encode(self, cells: Sequence[Any], *, column: str) -> np.ndarray:
+        return _numbers(cells, column)
+
+    def encode_open(self, cells: Sequence[Any]) -> tuple[np.ndarray, tuple[str, ...]]:
+        return _numbers(cells, self.name), self.names
+
+    @property
+    def width(self) -> int:
+        return 1
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    def constant(self, target: np.ndarray) -> np.ndarray:
+        return np.array([target.mean() if len(target) else self.mean])
+
+    def activate(self, scores: np.ndarray) -> np.ndarray:
+        return scores.astype(np.float64) * self.deviation + self.mean
+
+    def loss(self, scores: Any, target: Any, *, class_weights: Any = None, label_smoothing: float = 0.0) -> Any:
+        from torch.nn.functional import mse_loss
+
+        return mse_loss(scores[:, 0], ((target - self.mean) / self.deviation).to(scores.dtype))
+
+    def decode(self, answers: np.ndarray) -> list[Any]:
+        return [float(v) for v in answers[:, 0]]
+
+    def meta(self) -> dict[str, Any]:
+        return {"kind": self.kind, "name": self.name, "mean": self.mean, "deviation": self.deviation}
+
+    @classmethod
+    def restore(cls, meta: dict[str, Any]) -> Regression:
+        return cls(name=meta["name"], mean=meta["mean"], deviation=meta["deviation"])
+
+
+def _number(cell: Any) -> float | None:
+    if isinstance(cell, bool):
+        return None
+    try:
+        value = float(cell)
+    except (TypeError, ValueError):
+        return None
+    return value if np.isfinite(value) else None
+
+
+def _numbers(cells: Sequence[Any], column: str) -> np.ndarray:
+    out = np.empty(len(cells))
+    for row, cell in enumerate(cells):
+        value = _number(cell)
+        if value is None:
+            raise DataError(
+                f"column {column!r}, row {row + 1}: {str(cell)[:60]!r} is not a finite number. Correct it, leave the "
+                "row out, or pass --task classification."
+            )
+        out[row] = value
+    return out

@@ -1,0 +1,134 @@
+"""The config of a run: preset, then file, then flags, then --set; checked whole, every mistake at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from consilience.core.config import assign, decode_into, load_toml, merge
+from consilience.core.errors import ConfigError, UserError, unknown
+from consilience.core.limits import Limits
+from consilience.core.registry import Family
+from consilience.models.config import ClassicConfig, DeepConfig, EnsembleConfig
+from consilience.train.config import TrainConfig
+
+PRESETS = Family(
+    "preset",
+    {
+        "auto": "consilience.workflows.presets:Auto",
+        "classic": "consilience.workflows.presets:ClassicOnly",
+        "deep": "consilience.workflows.presets:Deep",
+    },
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    split: tuple[float, float, float] = (0.7, 0.15, 0.15)
+    """Shares of rows for training, validation and test; a given validation or test table takes its share's place."""
+    group: str | None = None
+    """Column whose equal values stay on one side of the split (speaker, patient, video)."""
+    group_media: bool = True
+    """Rows that share a media cell (by content) stay on one side of the split."""
+    media_root: str | None = None
+    """Folder that relative paths start from and that no path may leave; the table's own folder when not given."""
+    ignore: tuple[str, ...] = ()
+    """Columns to leave out."""
+    workers: int | None = None
+    """Processes that decode media; 0 decodes in this process, and when not given there is one per core."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    target: str
+    """Column to predict."""
+    preset: str = "auto"
+    """What is tried: see `consilience config show --preset NAME`."""
+    task: Literal["auto", "classification", "regression"] = "auto"
+    """What kind of answer; "auto" looks at the target column."""
+    seed: int = 0
+    """Every random choice follows from it."""
+    time_budget: float = 300.0
+    """Seconds for the whole run."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """Table, split and decoding."""
+    inputs: dict[str, Any] = field(default_factory=dict)
+    """By input name: {kind, columns, and the modality's own settings}; what is not named is inferred."""
+    limits: Limits = field(default_factory=Limits)
+    """What a cell may cost."""
+    classic: ClassicConfig | None = None
+    """Learners on hand-made features; absent when the preset has none."""
+    deep: DeepConfig | None = None
+    """The network; absent when the preset has none."""
+    train: TrainConfig | None = None
+    """How the network is trained; absent when the preset has none."""
+    ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
+    """How the best models are put together."""
+
+    def __post_init__(self) -> None:
+        if not self.time_budget > 0:
+            raise ValueError("time_budget must be above 0 seconds")
+
+
+_SECTIONS = ("classic", "deep", "train")
+
+
+def resolve(
+    flags: Mapping[str, Any], *, file: Path | None = None, settings: Sequence[str] = (), preset: str | None = None
+) -> RunConfig:
+    """The config of a run from flags (a plain nested mapping), a TOML file and `--set` settings.
+
+    Raises ConfigError naming every wrong key and value, with its dotted path.
+    """
+    raw: dict[str, Any] = load_toml(file) if file is not None else {}
+    raw = merge(raw, flags)
+    if preset is not None:
+        raw["preset"] = preset
+    for setting in settings:
+        assign(raw, setting)
+    name = raw.get("preset", "auto")
+    if not isinstance(name, str) or name not in PRESETS:
+        raise ConfigError([f"preset: {unknown('preset', str(name), PRESETS)}"])
+    wanted = PRESETS.load(name).sections
+    problems = [
+        f"{section}: preset {name!r} has no such section, so these keys would do nothing; remove them or choose "
+        f"another preset ({', '.join(p for p in PRESETS if section in PRESETS.load(p).sections)})"
+        for section in _SECTIONS
+        if section in raw and section not in wanted
+    ]
+    raw = {**{section: {} for section in wanted}, **{k: v for k, v in raw.items() if k in wanted or k not in _SECTIONS}}
+    config = decode_into(RunConfig, raw, "", problems)
+    if problems:
+        raise ConfigError(problems)
+    assert isinstance(config, RunConfig)
+    return config
+
+
+def parse_seconds(text: str) -> float:
+    """ "90", "60s", "10m" or "2h" -> seconds."""
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    number, unit = (text[:-1], units[text[-1]]) if text and text[-1] in units else (text, 1.0)
+    try:
+        seconds = float(number) * unit
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise UserError(f"time budget {text!r}: write seconds, or a number with s, m or h, for example 90s or 10m")
+    return seconds
+
+
+def parse_split(text: str) -> list[float]:
+    """ "0.7,0.15,0.15" -> three shares."""
+    try:
+        shares = [float(part) for part in text.split(",")]
+    except ValueError:
+        shares = []
+    if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+        raise UserError(f"split {text!r}: give three shares of rows that add up to 1, for example 0.7,0.15,0.15")
+    return shares
+
+
+def section_names() -> tuple[str, ...]:
+    return tuple(f.name for f in fields(RunConfig))

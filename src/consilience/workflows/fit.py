@@ -1,0 +1,191 @@
+"""fit: tables in, a run folder out: the preset's candidates in the time budget, the ensemble, the test, the bundle."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from consilience import __version__
+from consilience.bundle.manifest import write_text
+from consilience.bundle.model import Model
+from consilience.bundle.save import save
+from consilience.core.config import dump_toml
+from consilience.core.errors import UserError
+from consilience.core.progress import Deadline, Reporter
+from consilience.data.check import write_bad_cells
+from consilience.data.sources import read
+from consilience.data.table import Table
+from consilience.evaluate import point
+from consilience.models.constant import Constant
+from consilience.workflows import report
+from consilience.workflows.config import PRESETS, RunConfig
+from consilience.workflows.leaderboard import Entry, choose, ensembles, enter, measure, rank
+from consilience.workflows.prepare import Prepared, prepare
+from consilience.workflows.presets import Setting
+
+FINISH = 0.05
+"""Share of the time budget kept for the test, the bundle and the report."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """What a fit leaves: the run folder, the leaderboard on validation rows, the chosen name, the test metrics."""
+
+    run: Path
+    leaderboard: list[dict[str, Any]]
+    best: str
+    test: dict[str, Any] | None
+    warnings: tuple[str, ...]
+    bad_cells: int
+    interrupted: bool = False
+
+    def json(self) -> dict[str, Any]:
+        return {"run": str(self.run), "leaderboard": self.leaderboard, "best": self.best, "test": self.test}
+
+
+def fit(sources: Mapping[str, Any], config: RunConfig, *, out: Path, reporter: Reporter) -> Fitted:
+    """`sources`: "train", and "valid" and "test" where the user gave them: anything `data.sources.read` takes.
+
+    Ctrl-C while candidates are fitted ends the search: what was found by then is chosen from, saved and reported.
+    """
+    deadline = Deadline(config.time_budget)
+    root = Path(config.data.media_root) if config.data.media_root else None
+    if root is not None and not root.is_dir():
+        raise UserError(f"media root {root}: there is no such folder")
+    tables: dict[str, Table] = {side: read(source, root=root) for side, source in sources.items()}
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / "config.toml", dump_toml(config))
+    log = Log(out / "log.jsonl", reporter)
+    scratch = out / ".scratch"
+    try:
+        prepared = prepare(tables, config, scratch=scratch, reporter=log)
+        for side, table in prepared.tables.items():
+            name = "bad_cells.csv" if side == "train" else f"bad_cells_{side}.csv"
+            write_bad_cells(prepared.problems[side], out / name, table=table)
+        write_splits(prepared, out / "splits.parquet")
+        for warning in prepared.warnings:
+            log.say(f"warning: {warning}")
+        entries, interrupted = search(prepared, config, deadline=deadline, folder=out / "checkpoints", log=log)
+        return finish(out, config, prepared, entries, interrupted=interrupted, log=log)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+class Log(Reporter):
+    """Passes everything on, and keeps what was said in log.jsonl with the time it was said."""
+
+    def __init__(self, path: Path, reporter: Reporter) -> None:
+        self.path, self.reporter, self.bar = path, reporter, reporter.bar  # type: ignore[method-assign]
+
+    def say(self, text: str) -> None:
+        self.event({"said": text})
+        self.reporter.say(text)
+
+    def entry(self, entry: Entry, primary: str) -> None:
+        """A new line of the leaderboard."""
+        found = entry.metrics[primary]["value"]
+        value = "undefined" if found is None else f"{found:.4f}"
+        self.reporter.say(f"{entry.name}: {primary} {value} on validation rows, {entry.cpu_seconds:.1f} CPU-s")
+        self.event({"entry": entry.line(), **entry.facts})
+
+    def event(self, fact: dict[str, Any]) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"time": round(time.time(), 3), **fact}, ensure_ascii=False) + "\n")
+
+
+def search(
+    prepared: Prepared, config: RunConfig, *, deadline: Deadline, folder: Path, log: Log
+) -> tuple[list[Entry], bool]:
+    """Fit the preset's candidates, cheapest first, as long as there is time; then the ensembles. Also whether Ctrl-C
+    ended it: what was found by then stands."""
+    task, seed = prepared.task, config.seed
+    setting = Setting(prepared=prepared, config=config, folder=folder, reporter=log, point=partial(point, task.kind))
+    answer = Constant(task.constant(prepared.parts["train"].target))
+    facts = {"name": "looks at nothing", "preset": "baseline", "fusion": None, "cpu_seconds": 0.0}
+    entries = [enter(prepared, answer, **facts, seed=seed, facts={})]
+    try:
+        for candidate in PRESETS.load(config.preset).candidates(setting):
+            left = deadline.left - FINISH * config.time_budget
+            if left <= FINISH * config.time_budget:
+                log.say(f"{candidate.name}: not tried, the time budget of {config.time_budget:.0f} s is used up")
+                continue
+            cpu = time.process_time()
+            member, facts = candidate.fit(Deadline(left * candidate.share))
+            cpu = time.process_time() - cpu
+            about = {"name": candidate.name, "preset": candidate.preset, "fusion": candidate.fusion}
+            entries.append(enter(prepared, member, **about, cpu_seconds=cpu, seed=seed, facts=facts))
+            log.entry(entries[-1], task.primary)
+        for entry in list(ensembles(entries, prepared, config)):
+            entries.append(entry)
+            log.entry(entry, task.primary)
+    except KeyboardInterrupt:
+        log.say("interrupted: choosing from what is there")
+        return entries, True
+    return entries, False
+
+
+def finish(
+    out: Path,
+    config: RunConfig,
+    prepared: Prepared,
+    entries: list[Entry],
+    *,
+    interrupted: bool,
+    log: Log,
+) -> Fitted:
+    """Choose, touch the test rows once, and write the leaderboard, the bundle and the report."""
+    task, best = prepared.task, choose(entries, prepared.task)
+    test = answers = None
+    if (part := prepared.parts.get("test")) is not None and not interrupted:
+        answers = best.member.predict(part.view)
+        test = measure(prepared, answers, "test", seed=config.seed)
+    order = sorted(entries, key=lambda e: (e is best, *rank(e, task)), reverse=True)
+    facts = {
+        "rows": {side: len(part.target) for side, part in prepared.parts.items()},
+        "seed": config.seed,
+        "validation": {task.primary: best.metrics[task.primary]},
+        "test": {task.primary: test.metrics[task.primary]} if test else None,
+    }
+    model = Model(
+        name=best.name,
+        target=config.target,
+        task=task,
+        inputs={name: prepared.inputs[name] for name in best.inputs},
+        member=best.member,
+        limits=config.limits,
+    )
+    save(model, out / "bundle", config=config, facts=facts, baseline=report.baseline(prepared, best.answers))
+    fitted = Fitted(
+        run=out,
+        leaderboard=[entry.line() for entry in order],
+        best=best.name,
+        test=test.metrics if test else None,
+        warnings=prepared.warnings,
+        bad_cells=sum(p.whole for found in prepared.problems.values() for p in found),
+        interrupted=interrupted,
+    )
+    write_text(out / "leaderboard.json", json.dumps({**fitted.json(), "consilience": __version__}, indent=1) + "\n")
+    report.write(
+        out / "report.html", config=config, prepared=prepared, entries=order, best=best, test=test, answers=answers
+    )
+    log.event({"best": best.name, "test": fitted.test})
+    return fitted
+
+
+def write_splits(prepared: Prepared, path: Path) -> None:
+    """Which row went where: table, row (as a user counts it: the line of a CSV), side."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns: dict[str, list[Any]] = {"table": [], "row": [], "side": []}
+    for side, part in prepared.parts.items():
+        columns["table"] += [part.table.name] * len(part.rows)
+        columns["row"] += [part.table.line(int(r)) for r in part.rows]
+        columns["side"] += [side] * len(part.rows)
+    pq.write_table(pa.table(columns), path)

@@ -1,0 +1,271 @@
+"""From tables to what models train on: inputs, task, split, loaded cells, fitted processors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from consilience.bundle.model import Input, load_inputs, make_view
+from consilience.core.config import decode_into
+from consilience.core.errors import ConfigError, DataError, UserError
+from consilience.core.progress import Reporter
+from consilience.data.cells import Cells, Dataset, Problem
+from consilience.data.check import overlap, summarize
+from consilience.data.infer import Inference, InputPlan, infer, sample
+from consilience.data.split import row_keys, split
+from consilience.data.table import Table
+from consilience.modalities import MODALITIES
+from consilience.modalities.base import Processor, Values, is_blank
+from consilience.models.view import View
+from consilience.tasks import TASKS
+from consilience.tasks.base import Task
+from consilience.workflows.config import RunConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Rows of one side: the view models see, the encoded target, names of the answer columns (a test table may add
+    labels that training never saw), and groups of rows that are not independent."""
+
+    view: View
+    target: np.ndarray
+    names: tuple[str, ...]
+    groups: np.ndarray
+    table: Table
+    rows: np.ndarray
+    """Row of `table` of each row."""
+
+    def widen(self, answers: np.ndarray) -> np.ndarray:
+        """Answers with a column of zeros for every label that training never saw."""
+        return np.pad(answers, ((0, 0), (0, len(self.names) - answers.shape[1])))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    inference: Inference
+    task: Task
+    inputs: Mapping[str, Input]
+    parts: Mapping[str, Part]
+    tables: Mapping[str, Table]
+    problems: Mapping[str, tuple[Problem, ...]]
+    """By table: bad cells, and parts of cells taken as missing."""
+    warnings: tuple[str, ...]
+
+
+def plan_inputs(table: Table, config: RunConfig) -> tuple[Inference, dict[str, Any]]:
+    """Which column is what, and the processing config of each input as the user wrote it (checked by its modality)."""
+    assigned, settings, problems = {}, {}, []
+    for name, raw in config.inputs.items():
+        if not isinstance(raw, Mapping):
+            problems.append(f"inputs.{name}: expected a table of keys")
+            continue
+        given = {k: v for k, v in raw.items() if k not in ("kind", "columns")}
+        if ("kind" in raw) != ("columns" in raw):
+            problems.append(f"inputs.{name}: 'kind' and 'columns' go together")
+        elif "kind" in raw:
+            assigned[name] = (raw["kind"], tuple(raw["columns"]))
+        settings[name] = given
+    if problems:
+        raise ConfigError(problems)
+    ignore = [*config.data.ignore, *([config.data.group] if config.data.group else [])]
+    inference = infer(table, target=config.target, ignore=tuple(ignore), assigned=assigned)
+    if not inference.inputs:
+        raise DataError(f"{table.name}: no column is left to learn from besides the target {config.target!r}")
+    decoded = {}
+    for name in settings:
+        if name not in inference.inputs:
+            problems.append(f"inputs.{name}: there is no such input. Inputs: {', '.join(inference.inputs)}")
+    for name, plan in inference.inputs.items():
+        modality = MODALITIES.load(plan.modality)
+        decoded[name] = decode_into(modality.Config, settings.get(name, {}), f"inputs.{name}", problems)
+    if problems:
+        raise ConfigError(problems)
+    return inference, decoded
+
+
+def prepare(tables: Mapping[str, Table], config: RunConfig, *, scratch: Path, reporter: Reporter) -> Prepared:
+    """`tables`: "train", and "valid" and "test" where the user gave them."""
+    problems: dict[str, list[Problem]] = {side: [] for side in tables}
+    rows = {side: _targeted(table, config.target, problems[side]) for side, table in tables.items()}
+    table = tables["train"]
+    if not rows["train"]:
+        raise DataError(
+            f"{table.name}: no row to learn from: {len(table):,} rows, none with a target in {config.target!r}. "
+            "Give a table with rows whose target is known."
+        )
+    inference, configs = plan_inputs(table, config)
+    task = _task([table[config.target][r] for r in rows["train"]], config)
+    configs = {n: _resolve(plan, configs[n], table) for n, plan in inference.inputs.items()}
+    plans = inference.inputs
+    loaded = {
+        side: load_inputs(
+            of, plans, configs, config.limits, workers=config.data.workers, reporter=reporter, scratch=scratch / side
+        )
+        for side, of in tables.items()
+    }
+    for side, dataset in loaded.items():
+        problems[side] += [p for cells in dataset.inputs.values() for p in cells.problems]
+    _refuse_unusable(loaded["train"], plans, table)
+    sides, warnings = _sides(tables, rows, loaded["train"], config, task)
+    inputs = {
+        n: Input(
+            plan=plans[n],
+            config=configs[n],
+            processor=_fit(plan, configs[n], loaded["train"].inputs[n], sides["train"][1]),
+        )
+        for n, plan in plans.items()
+    }
+    views = {of: make_view(data, {n: given.processor for n, given in inputs.items()}) for of, data in loaded.items()}
+    parts = {}
+    for side, (of, chosen) in sides.items():
+        target, names = task.encode_open([tables[of][config.target][r] for r in chosen])
+        if new := names[task.width :]:
+            warnings.append(
+                f"{side}: {np.isin(target, range(task.width, len(names))).sum():,} rows have a label that no training "
+                f"row has ({', '.join(new[:5])}); they count as wrong"
+            )
+        parts[side] = Part(
+            view=views[of].take(chosen),
+            target=target,
+            names=names,
+            table=tables[of],
+            rows=chosen,
+            groups=independent(loaded[of], tables[of], config.data.group)[chosen],
+        )
+        reporter.say(f"{side}: {len(chosen):,} rows")
+    for side in ("valid", "test"):
+        if side in parts:
+            shared = overlap(_contents(loaded, sides["train"]), _contents(loaded, sides[side]))
+            warnings += [f"{side} rows were seen in training: {text}" for text in shared]
+    for side, dataset in loaded.items():
+        warnings += [f"{tables[side].name}: {text}" for text in summarize(dataset)]
+    return Prepared(
+        inference=inference,
+        task=task,
+        inputs=inputs,
+        parts=parts,
+        warnings=tuple(warnings),
+        tables=dict(tables),
+        problems={side: tuple(found) for side, found in problems.items()},
+    )
+
+
+def _targeted(table: Table, target: str, problems: list[Problem]) -> list[int]:
+    """The rows that have a target; the others are reported, and nothing is learned from them."""
+    cells = table[target]
+    blank = {r for r, cell in enumerate(cells) if is_blank(cell)}
+    problems += [Problem(row=r, column=target, reason="no target: the row is left out") for r in sorted(blank)]
+    return [r for r in range(len(table)) if r not in blank]
+
+
+def _task(cells: Sequence[Any], config: RunConfig) -> Task:
+    """The task the config names, or the first in the table of tasks that recognises the target."""
+    kinds = [config.task] if config.task != "auto" else [k for k in TASKS if TASKS.load(k).claims(cells)]
+    if not kinds:
+        raise DataError(f"column {config.target!r}: no task fits this target; pass --task {' or '.join(TASKS)}")
+    task: Task = TASKS.load(kinds[0]).fit(cells, column=config.target)
+    return task
+
+
+def _resolve(plan: InputPlan, config: Any, table: Table) -> Any:
+    modality = MODALITIES.load(plan.modality)()
+    return modality.resolve(config, [sample(table, column) for column in plan.columns], plan.kinds)
+
+
+def _refuse_unusable(dataset: Dataset, plans: Mapping[str, InputPlan], table: Table) -> None:
+    """An input none of whose cells can be used is a mistake of the call (a wrong folder), not a missing value."""
+    for name, cells in dataset.inputs.items():
+        if cells.problems and all(cells.values[u] is None for u in range(len(cells.values))):
+            reason, count = Counter(p.reason for p in cells.problems if p.whole).most_common(1)[0]
+            raise DataError(
+                f"{table.name}: no cell of input {name!r} (column {', '.join(plans[name].columns)}) can be used; "
+                f"{count:,} of {dataset.rows:,} rows: {reason}. Correct the column or --media-root (paths start at "
+                f"{table.root}), or leave it out with --ignore."
+            )
+
+
+def _sides(
+    tables: Mapping[str, Table], rows: Mapping[str, list[int]], dataset: Dataset, config: RunConfig, task: Task
+) -> tuple[dict[str, tuple[str, np.ndarray]], list[str]]:
+    """Side -> (table it is in, rows of that table). A given table takes its side whole; the rest is split."""
+    table, chosen = tables["train"], np.array(rows["train"])
+    shares = np.array(config.data.split)
+    given = {side: (side, np.array(rows[side], np.int64)) for side in ("valid", "test") if side in tables}
+    for place, side in ((1, "valid"), (2, "test")):
+        if side in given:
+            shares[place] = 0
+            if not len(given[side][1]):
+                raise DataError(f"{tables[side].name}: no row with a target in {config.target!r}")
+    if shares[1] == 0 and "valid" not in given:
+        raise UserError("validation needs rows: give a share for it in --split, or a table with --valid")
+    groups: dict[str, np.ndarray] = {}
+    if config.data.group_media:
+        groups |= {name: cells.groups[chosen] for name, cells in dataset.inputs.items() if (cells.groups >= 0).any()}
+    if config.data.group:
+        groups[config.data.group] = codes(table[config.data.group])[chosen]
+    target, _ = task.encode_open([table[config.target][r] for r in chosen])
+    dealt = split(
+        len(chosen),
+        tuple(shares / shares.sum()),
+        config.seed,
+        groups,
+        keys=row_keys(table, [c for c in table.columns if c not in config.data.ignore])[chosen],
+        labels=target if task.discrete else None,
+    )
+    sides = {
+        "train": ("train", chosen[dealt.train]),
+        "valid": ("train", chosen[dealt.valid]),
+        "test": ("train", chosen[dealt.test]),
+    }
+    sides |= given
+    return {side: pair for side, pair in sides.items() if len(pair[1])}, list(dealt.report)
+
+
+def _fit(plan: InputPlan, config: Any, cells: Cells, rows: np.ndarray) -> Processor:
+    """A processor that has seen the cells of training rows and no others."""
+    counts = np.bincount(cells.index[rows], minlength=len(cells.values))
+    seen = [u for u in np.flatnonzero(counts) if cells.values[u] is not None]
+    values = Chosen(cells.values, seen)
+    return MODALITIES.load(plan.modality)().fit(values, config, weights=counts[seen])  # type: ignore[no-any-return]
+
+
+class Chosen(Sequence[Any]):
+    """Some of the values, without copying them into memory."""
+
+    def __init__(self, values: Values, places: Sequence[int]) -> None:
+        self.values, self.places = values, places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, item: Any) -> Any:
+        if isinstance(item, slice):
+            return [self.values[u] for u in self.places[item]]
+        return self.values[self.places[item]]
+
+
+def codes(column: Sequence[Any]) -> np.ndarray:
+    """[N] int64: equal values get equal numbers; -1 where there is none."""
+    numbers: dict[Any, int] = {}
+    return np.array([-1 if is_blank(v) else numbers.setdefault(v, len(numbers)) for v in column], np.int64)
+
+
+def independent(dataset: Dataset, table: Table, column: str | None) -> np.ndarray:
+    """[N] int64 for the bootstrap: the group column where there is one, else the media content that most rows share;
+    rows of one number are not independent. -1: a group of its own."""
+    if column is not None and column in table.columns:
+        return codes(table[column])
+    shared = [cells.groups for cells in dataset.inputs.values() if (cells.groups >= 0).any()]
+    if not shared:
+        return np.full(dataset.rows, -1, np.int64)
+    return min(shared, key=lambda groups: len(np.unique(groups)))
+
+
+def _contents(loaded: Mapping[str, Dataset], side: tuple[str, np.ndarray]) -> dict[str, np.ndarray]:
+    of, rows = side
+    return {name: cells.groups[rows] for name, cells in loaded[of].inputs.items()}

@@ -1,0 +1,178 @@
+"""What each preset tries, cheapest first. A preset names its config sections and yields candidates in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from consilience.core.progress import Deadline, Reporter
+from consilience.models.base import Member
+from consilience.models.classic import fit_classic
+from consilience.models.config import ClassicConfig
+from consilience.tasks.base import Task
+from consilience.workflows.config import RunConfig
+from consilience.workflows.prepare import Part, Prepared
+
+Point = Callable[[np.ndarray, np.ndarray], dict[str, float | None]]
+"""(answers, target) -> metrics without intervals."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """Something to fit: a name for the leaderboard, and how to fit it in some seconds."""
+
+    name: str
+    preset: str
+    fusion: str | None
+    inputs: tuple[str, ...]
+    fit: Callable[[Deadline], tuple[Member, dict[str, Any]]]
+    """Deadline -> the member and facts about its training (learning curves)."""
+    share: float
+    """How much of the time that is left it may take, 0 to 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What a preset works with."""
+
+    prepared: Prepared
+    config: RunConfig
+    point: Point
+    folder: Path
+    reporter: Reporter
+
+    @property
+    def train(self) -> Part:
+        return self.prepared.parts["train"]
+
+    @property
+    def valid(self) -> Part:
+        return self.prepared.parts["valid"]
+
+    @property
+    def task(self) -> Task:
+        return self.prepared.task
+
+
+class ClassicOnly:
+    sections: ClassVar[tuple[str, ...]] = ("classic",)
+
+    @staticmethod
+    def candidates(setting: Setting) -> Iterator[Candidate]:
+        assert setting.config.classic is not None
+        yield from classic(setting, setting.config.classic)
+
+
+class Deep:
+    sections: ClassVar[tuple[str, ...]] = ("deep", "train")
+
+    @staticmethod
+    def candidates(setting: Setting) -> Iterator[Candidate]:
+        yield from alone(setting)
+        yield deep(setting)
+
+
+class Auto:
+    sections: ClassVar[tuple[str, ...]] = ("classic", "deep", "train")
+
+    @staticmethod
+    def candidates(setting: Setting) -> Iterator[Candidate]:
+        assert setting.config.classic is not None
+        yield from classic(setting, setting.config.classic)
+        yield deep(setting)
+
+
+def alone(setting: Setting) -> Iterator[Candidate]:
+    """A linear model of each input, to compare with, for presets without classic models of their own."""
+    linear = ClassicConfig().single[:1]
+    yield from classic(setting, ClassicConfig(single=linear, joined=()))
+
+
+def classic(setting: Setting, config: ClassicConfig) -> Iterator[Candidate]:
+    names = tuple(sorted(setting.prepared.inputs))
+    chosen = [(part, (name,)) for part in config.single for name in names]
+    if len(names) > 1 or not chosen:
+        chosen += [(part, names) for part in config.joined]
+    order = {part.kind: place for place, part in enumerate([*config.single, *config.joined])}
+    chosen.sort(key=lambda pair: (order[pair[0].kind], len(pair[1])))
+    for place, (part, inputs) in enumerate(chosen):
+
+        def fit(
+            deadline: Deadline, part: Any = part, inputs: tuple[str, ...] = inputs
+        ) -> tuple[Member, dict[str, Any]]:
+            train = setting.train
+            member = fit_classic(
+                part,
+                train.view,
+                train.target,
+                setting.task,
+                inputs=inputs,
+                seed=setting.config.seed,
+                seconds=deadline.left,
+            )
+            return member, {}
+
+        fusion = "joined features" if len(inputs) > 1 else None
+        name = f"{part.kind}[{' + '.join(inputs)}]"
+        yield Candidate(
+            name=name, preset="classic", fusion=fusion, inputs=inputs, fit=fit, share=1 / (len(chosen) - place + 2)
+        )
+
+
+def deep(setting: Setting) -> Candidate:
+    config = setting.config
+    assert config.deep is not None
+    names = tuple(sorted(setting.prepared.inputs))
+
+    def fit(deadline: Deadline) -> tuple[Member, dict[str, Any]]:
+        return _train(setting, deadline)
+
+    kind = config.deep.fusion.kind
+    return Candidate(
+        name=f"deep {kind}[{' + '.join(names)}]", preset="deep", fusion=kind, inputs=names, fit=fit, share=1.0
+    )
+
+
+def _train(setting: Setting, deadline: Deadline) -> tuple[Member, dict[str, Any]]:
+    from consilience.models.network import Network, build
+    from consilience.train.run import pick_device, pick_threads, seed_everything, train
+
+    config, prepared, task = setting.config, setting.prepared, setting.task
+    assert config.deep is not None
+    assert config.train is not None
+    seed_everything(config.seed)
+    pick_threads(config.train)
+    shapes: Mapping[str, Any] = {
+        n: {"modality": given.plan.modality, "shape": given.processor.shape()} for n, given in prepared.inputs.items()
+    }
+    network = build(config.deep, shapes, task)
+    network.model.to(pick_device(config.train))
+    valid = setting.valid
+
+    def validate(model: Any) -> tuple[float, float]:
+        import torch
+
+        scores = Network(model, task, config=network.config, built_from=shapes).scores(valid.view)
+        value = setting.point(task.activate(scores), valid.target)[task.primary]
+        loss = float(task.loss(torch.from_numpy(scores), torch.from_numpy(valid.target)))
+        sign = 1.0 if task.greater_is_better else -1.0
+        return sign * (value if value is not None else float("-inf")), loss
+
+    history = train(
+        network.model,
+        setting.train.view,
+        setting.train.target,
+        task,
+        config.train,
+        names=network.inputs,
+        validate=validate,
+        deadline=deadline,
+        seed=config.seed,
+        folder=setting.folder / "deep",
+        reporter=setting.reporter,
+    )
+    return network, {"curve": history.epochs, "kept_epoch": history.best, "stopped": history.stopped}

@@ -1,0 +1,134 @@
+"""What a fit found, in the shape that evaluate/report.py shows."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from consilience import __version__
+from consilience.core.config import dump_toml
+from consilience.evaluate import by_group
+from consilience.evaluate.report import Baseline, Column, Curve, ReportData, write_report
+from consilience.modalities.base import is_blank
+from consilience.workflows.config import RunConfig
+from consilience.workflows.leaderboard import Entry, Measured, rank
+from consilience.workflows.prepare import Prepared
+
+
+def write(
+    path: Path,
+    *,
+    config: RunConfig,
+    prepared: Prepared,
+    entries: Sequence[Entry],
+    best: Entry,
+    test: Measured | None,
+    answers: np.ndarray | None,
+) -> None:
+    """`entries`: best first. `answers`: of the best model to the test rows, where there are any."""
+    task = prepared.task
+    side = "valid" if test is None else "test"
+    data = ReportData(
+        target=config.target,
+        task=task.kind,
+        primary=task.primary,
+        leaderboard=[entry.line() for entry in entries],  # type: ignore[misc]
+        best=best.name,
+        rows={name: len(part.target) for name, part in prepared.parts.items()},  # type: ignore[typeddict-item]
+        seed=config.seed,
+        date=datetime.date.today().isoformat(),
+        version=__version__,
+        data=prepared.tables["train"].name,
+        baselines=_baselines(entries, prepared),
+        test=test.metrics if test else None,
+        details=(test or best.measured).details,
+        details_on="validation" if test is None else "test",
+        curves=[_curve(entry) for entry in entries if "curve" in entry.facts],
+        groups=_groups(config, prepared, side, best.answers if answers is None else answers),
+        columns=_columns(prepared),
+        warnings=prepared.warnings,
+        config=dump_toml(config),
+    )
+    write_report(path, data)
+
+
+def _baselines(entries: Sequence[Entry], prepared: Prepared) -> list[Baseline]:
+    """The answer that looks at nothing, and the best model of a single input."""
+    primary = prepared.task.primary
+    nothing = [e for e in entries if not e.inputs]
+    single = sorted((e for e in entries if len(e.inputs) == 1), key=lambda e: rank(e, prepared.task), reverse=True)
+    found: list[Baseline] = []
+    for label, of in (("looking at nothing ({})", nothing), ("the best single input ({})", single)):
+        for entry in of[:1]:
+            name = entry.name if not entry.inputs else f"{entry.inputs[0]}: {entry.name}"
+            found.append({"label": label.format(name), **entry.metrics[primary]})
+    return found
+
+
+def _curve(entry: Entry) -> Curve:
+    names = {"valid_score": "metric"}
+    epochs = [{names.get(key, key): value for key, value in epoch.items()} for epoch in entry.facts["curve"]]
+    return {"name": entry.name, "epochs": epochs}  # type: ignore[typeddict-item]
+
+
+def _groups(config: RunConfig, prepared: Prepared, side: str, answers: np.ndarray) -> dict[str, Any]:
+    """By the column the split was grouped by, if it has few enough values to be read."""
+    part, column = prepared.parts[side], config.data.group
+    if column is None or column not in part.table.columns:
+        return {}
+    values = [part.table[column][r] for r in part.rows]
+    wide = part.widen(answers)
+    return {
+        column: by_group(
+            prepared.task.kind, wide, part.target, values, names=part.names, groups=part.groups, seed=config.seed
+        )
+    }
+
+
+def _columns(prepared: Prepared) -> list[Column]:
+    bad = Counter(problem.column for found in prepared.problems.values() for problem in found)
+    return [
+        {
+            "column": report.name,
+            "kind": report.kind,
+            "modality": report.modality or "",
+            "reason": report.reason,
+            "missing": report.missing,
+            "bad": bad[report.name],
+        }
+        for report in prepared.inference.columns
+    ]
+
+
+def baseline(prepared: Prepared, answers: np.ndarray) -> dict[str, list[Any]]:
+    """Training-time statistics for monitoring to compare with, as columns input, statistic, value: how often each
+    input is missing, mean and deviation of its hand-made features, and how the answers are spread (on validation)."""
+    rows: list[tuple[str, str, float]] = []
+    train = prepared.parts["train"]
+    for name, given in prepared.inputs.items():
+        blank = np.ones(len(train.rows), bool)
+        for column in given.plan.columns:
+            cells = train.table[column]
+            blank &= np.array([is_blank(cells[r]) for r in train.rows])
+        rows.append((name, "missing", float(blank.mean())))
+        source = train.view.sources[name]
+        features = source.known_features()
+        if features is not None and isinstance(features.matrix, np.ndarray):
+            held = np.bincount(train.view.index[name], minlength=len(source.values)) * features.present
+            known = np.isfinite(features.matrix)
+            weight = np.maximum((held[:, None] * known).sum(0), 1)
+            values = np.where(known, features.matrix, 0.0).astype(np.float64)
+            mean = held @ values / weight
+            deviation = np.sqrt(np.maximum(held @ values**2 / weight - mean**2, 0))
+            for title, array in (("mean", mean), ("deviation", deviation)):
+                rows += [(name, f"{title} of {f}", float(v)) for f, v in zip(features.names, array, strict=True)]
+    for name, column in zip(prepared.task.names, answers.T, strict=True):
+        rows.append(("", f"mean answer {name}", float(column.mean())))
+    return {
+        key: list(values) for key, values in zip(("input", "statistic", "value"), zip(*rows, strict=True), strict=True)
+    }

@@ -1,0 +1,57 @@
+"""Opening users' files: nothing outside the root, nothing too large, every reason in words."""
+
+import os
+
+import pytest
+
+from consilience.core.errors import BadCell
+from consilience.core.files import read
+
+
+@pytest.fixture
+def root(tmp_path):
+    folder = tmp_path / "media"
+    folder.mkdir()
+    (folder / "a.bin").write_bytes(b"abc")
+    (folder / "empty.bin").write_bytes(b"")
+    (tmp_path / "secret.bin").write_bytes(b"secret")
+    os.symlink(tmp_path / "secret.bin", folder / "link.bin")
+    os.symlink(folder / "a.bin", folder / "inside.bin")
+    return folder
+
+
+@pytest.mark.parametrize("cell", ["a.bin", "./a.bin", "sub/../a.bin", "inside.bin", b"abc"])
+def test_what_is_inside_is_read(root, cell) -> None:
+    assert read(cell, root=root, max_bytes=10) == b"abc"
+
+
+def test_an_absolute_path_inside_is_read(root) -> None:
+    assert read(str(root / "a.bin"), root=root, max_bytes=10) == b"abc"
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("../secret.bin", "outside the media root"),
+        ("link.bin", "outside the media root"),
+        ("/etc/passwd", "outside the media root"),
+        ("none.bin", "no such file"),
+        (".", "not a regular file"),
+        ("empty.bin", "zero bytes"),
+        (b"", "zero bytes"),
+        ("a\0.bin", "NUL"),
+        ("https://example.org/a.png", "URL"),
+        ("x" * 5000, "cannot be opened"),
+        (b"x" * 11, "limit"),
+    ],
+)
+def test_what_is_not_read_says_why(root, cell, reason) -> None:
+    with pytest.raises(BadCell, match=reason):
+        read(cell, root=root, max_bytes=10)
+
+
+def test_size_is_checked_before_reading(root) -> None:
+    with (root / "large.bin").open("wb") as file:
+        file.truncate(10**12)  # sparse: reading it would not fit in memory
+    with pytest.raises(BadCell, match="limit"):
+        read("large.bin", root=root, max_bytes=10**6)

@@ -1,0 +1,210 @@
+"""Sources by extension and by type, Parquet, objects in memory, and writing."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from consilience.core.errors import DataError
+from consilience.data import sources
+from consilience.data.table import Table
+
+
+def cells(table: Table, name: str) -> list:
+    return list(table[name])
+
+
+@pytest.mark.parametrize("name", ["t.xlsx", "table", "t.csv.gz"])
+def test_an_unknown_kind_of_file_lists_the_known(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match=r"known are \.csv, \.tsv, \.parquet"):
+        sources.read(tmp_path / name)
+    with pytest.raises(DataError, match=r"\.jsonl"):
+        sources.write({"a": [1]}, tmp_path / name)
+
+
+def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file"):
+        sources.read(tmp_path / "t.csv")
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(DataError, match="folder"):
+        sources.read(str(tmp_path / "folder.csv"))
+    (tmp_path / "t.parquet").write_bytes(b"PAR1 but not really")
+    with pytest.raises(DataError, match="not a readable Parquet file"):
+        sources.read(tmp_path / "t.parquet")
+
+
+def test_where_relative_paths_start(tmp_path: Path) -> None:
+    (tmp_path / "t.CSV").write_text("a\n1\n")
+    assert sources.read(tmp_path / "t.CSV").root == tmp_path
+    assert sources.read(tmp_path / "t.CSV", root=Path("/x")).root == Path("/x")
+    assert sources.read([{"a": 1}]).root == Path.cwd()
+    table = sources.read([{"a": 1}], root=tmp_path)
+    assert table.root == tmp_path
+    assert sources.read(table) is table
+
+
+def test_parquet_values_are_plain_python(tmp_path: Path) -> None:
+    noon = datetime(2024, 5, 1, 12)
+    table = pa.table(
+        {
+            "text": ["a", None],
+            "dictionary": pa.array(["x", "y"]).dictionary_encode(),
+            "float": [1.5, float("nan")],
+            "single": pa.array([1.5, float("nan")], pa.float32()),
+            "whole": [1, None],
+            "flag": [True, None],
+            "when": pa.array([noon, None], pa.timestamp("ns")),
+            "day": [date(2024, 5, 1), None],
+            "zone": pa.array([noon, None], pa.timestamp("s", tz="UTC")),
+            "money": [Decimal("1.25"), None],
+            "media": [b"\x00\x01", None],
+            "nothing": pa.nulls(2),
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    read = sources.read(tmp_path / "t.parquet")
+    assert {name: cells(read, name) for name in read.columns} == {
+        "text": ["a", None],
+        "dictionary": ["x", "y"],
+        "float": [1.5, None],
+        "single": [1.5, None],
+        "whole": [1, None],
+        "flag": [True, None],
+        "when": [noon, None],
+        "day": [datetime(2024, 5, 1), None],
+        "zone": [noon.replace(tzinfo=UTC), None],
+        "money": [1.25, None],
+        "media": [b"\x00\x01", None],
+        "nothing": [None, None],
+    }
+    assert type(read["when"][0]) is datetime
+    assert read.line(0) == 1
+
+
+def test_nested_columns_fail_only_when_used() -> None:
+    for source in (
+        pa.table({"ok": [1, 2], "nested": [[1], [2, 3]]}),
+        pd.DataFrame({"ok": [1, 2], "nested": [[1], [2, 3]]}),
+        [{"ok": 1, "nested": [1]}, {"ok": 2, "nested": [2, 3]}],
+        {"ok": [1, 2], "nested": [{"a": 1}, {"a": 2}]},
+    ):
+        table = sources.read(source).take([1, 0])
+        assert cells(table, "ok") == [2, 1]
+        with pytest.raises(DataError, match=r"'nested'.*ignore the column"):
+            cells(table, "nested")
+
+
+def test_pandas_missing_values_of_every_kind() -> None:
+    frame = pd.DataFrame(
+        {
+            "float": [1.5, np.nan],
+            "whole": pd.array([1, None], dtype="Int64"),
+            "flag": pd.array([True, None], dtype="boolean"),
+            "string": pd.array(["a", None], dtype="string"),
+            "object": ["a", pd.NA],
+            "mixed": pd.Series([np.int64(3), float("nan")], dtype=object, index=[5, 9]),
+            "category": pd.Categorical(["x", None]),
+            "when": [pd.Timestamp("2024-05-01 12:00:00.123456789"), pd.NaT],
+            7: [1, 2],
+        },
+        index=[5, 9],
+    )
+    table = sources.read(frame)
+    assert {name: cells(table, name) for name in table.columns} == {
+        "float": [1.5, None],
+        "whole": [1, None],
+        "flag": [True, None],
+        "string": ["a", None],
+        "object": ["a", None],
+        "mixed": [3, None],
+        "category": ["x", None],
+        "when": [datetime(2024, 5, 1, 12, 0, 0, 123456), None],
+        "7": [1, 2],
+    }
+    assert [type(table[name][0]) for name in ("whole", "flag", "when", "mixed")] == [int, bool, datetime, int]
+
+
+def test_pandas_column_names_must_differ() -> None:
+    with pytest.raises(DataError, match="two columns are called 'a'"):
+        sources.read(pd.DataFrame([[1, 2]], columns=["a", "a"]))
+    with pytest.raises(DataError, match="two columns are called '1'"):
+        sources.read({1: [1], "1": [2]})
+
+
+def test_rows_and_columns_in_memory() -> None:
+    rows = sources.read([{"a": 1, "p": Path("x/y.png")}, {"b": np.float32(0.5), "a": None}])
+    assert {name: cells(rows, name) for name in rows.columns} == {
+        "a": [1, None],
+        "p": ["x/y.png", None],
+        "b": [None, 0.5],
+    }
+    columns = sources.read(
+        {
+            "numpy": np.array([1, 2]),
+            "dates": np.array(["2024-05-01", "NaT"], "datetime64[D]"),
+            "series": pd.Series(["x", None]),
+            "arrow": pa.array([1.5, None]),
+            "tuple": (bytearray(b"b"), np.str_("s")),
+        }
+    )
+    assert {name: cells(columns, name) for name in columns.columns} == {
+        "numpy": [1, 2],
+        "dates": [datetime(2024, 5, 1), None],
+        "series": ["x", None],
+        "arrow": [1.5, None],
+        "tuple": [b"b", "s"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ({"a": [1], "b": [1, 2]}, "different lengths"),
+        ({"a": "text"}, r"one value, not a list.*\[\{\.\.\.\}\]"),
+        ({"a": 1}, "one value"),
+        ({}, "no columns"),
+        ([{"a": 1}, [1]], "row 2 is list"),
+        (3, "cannot read a table from int"),
+        ({" ": [1]}, "no name"),
+    ],
+)
+def test_objects_that_are_no_table(source: object, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        sources.read(source)
+
+
+def test_parquet_and_json_lines_hold_what_was_written(tmp_path: Path) -> None:
+    columns = {"p": [np.float64(0.1) + 0.2, None], "label": ["a\nb", "é"], "when": [datetime(2024, 5, 1), None]}
+    sources.write(columns, tmp_path / "t.parquet")
+    read = sources.read(tmp_path / "t.parquet")
+    assert {name: cells(read, name) for name in read.columns} == columns
+    sources.write({**columns, "p": [0.1 + 0.2, float("inf")]}, tmp_path / "t.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert lines == [
+        {"p": 0.1 + 0.2, "label": "a\nb", "when": "2024-05-01T00:00:00"},
+        {"p": None, "label": "é", "when": None},
+    ]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("t.csv", "t.jsonl", "t.parquet"):
+        path = tmp_path / name
+        path.write_bytes(b"old")
+        bad = [1, "a"] if name == "t.parquet" else [1, object()]
+        with pytest.raises(DataError):
+            sources.write({"x": bad}, path)
+        assert path.read_bytes() == b"old"
+    assert sorted(os.listdir(tmp_path)) == ["t.csv", "t.jsonl", "t.parquet"]
+    with pytest.raises(DataError, match="different lengths"):
+        sources.write({"a": [1], "b": []}, tmp_path / "u.csv")
+    with pytest.raises(DataError, match="cannot be written"):
+        sources.write({"a": [1]}, tmp_path / "absent" / "u.csv")

@@ -1,0 +1,79 @@
+"""The forest: exact on hand-made trees, on random ones against a plain loop, and on what is no tree at all."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consilience.models.learners.forest import ROWS, Evaluator, Forest
+
+
+def grow(rng, leaves, columns):
+    """A random tree as lists of nodes: (column, threshold, missing_left, left, right, value)."""
+    nodes = [[0, 0.0, False, -1, -1, rng.normal()]]
+    while sum(n[3] < 0 for n in nodes) < leaves:
+        parent = rng.choice([i for i, n in enumerate(nodes) if n[3] < 0])
+        nodes[parent] = [
+            rng.integers(columns),
+            rng.integers(-2, 3) / 2,
+            rng.random() < 0.5,
+            len(nodes),
+            len(nodes) + 1,
+            0,
+        ]
+        nodes += [[0, 0.0, False, -1, -1, rng.normal()] for _ in range(2)]
+    return nodes
+
+
+def build(trees, baseline):
+    flat = list(zip(*[node for tree in trees for node in tree], strict=True))
+    kinds = (np.int32, np.float32, bool, np.int32, np.int32, np.float64)
+    names = ("column", "threshold", "missing_left", "left", "right", "value")
+    arrays = {n: np.array(c, k) for n, c, k in zip(names, flat, kinds, strict=True)}
+    return Forest(**arrays, start=np.cumsum([0, *map(len, trees)]), baseline=np.array(baseline, np.float64))
+
+
+def walk(trees, baseline, row):
+    out = np.array(baseline, np.float64)
+    for t, nodes in enumerate(trees):
+        at = 0
+        while nodes[at][3] >= 0:
+            column, threshold, missing_left, left, right, _ = nodes[at]
+            x = row[column]
+            at = left if (missing_left if np.isnan(x) else x <= np.float32(threshold)) else right
+        out[t % len(out)] += nodes[at][5]
+    return out
+
+
+@given(st.integers(0, 2**32), st.integers(1, 3), st.integers(1, 5), st.integers(1, 90), st.integers(0, 2 * ROWS + 1))
+def test_equals_a_walk_down_every_tree(seed, classes, rounds, leaves, count):
+    rng = np.random.default_rng(seed)
+    trees = [grow(rng, int(rng.integers(1, leaves + 1)), 4) for _ in range(classes * rounds)]
+    baseline = rng.normal(size=classes)
+    rows = (rng.integers(-4, 5, size=(count, 4)) / 2).astype(np.float32)
+    rows[rng.random(rows.shape) < 0.2] = np.nan
+    rows[rng.random(rows.shape) < 0.05] = np.inf
+    rows[rng.random(rows.shape) < 0.05] = -np.inf
+    answers = Evaluator(build(trees, baseline)).sum(rows)
+    expected = np.array([walk(trees, baseline, row) for row in rows]).reshape(count, classes)
+    assert np.array_equal(answers, expected)
+
+
+def test_a_row_gets_the_same_bits_in_any_company():
+    rng = np.random.default_rng(0)
+    evaluator = Evaluator(build([grow(rng, 31, 4) for _ in range(30)], [0.1, 0.2, 0.3]))
+    rows = rng.normal(size=(200, 4)).astype(np.float32)
+    together = evaluator.sum(rows)
+    for part in ([5], [199, 0], list(range(50, 180))):
+        assert np.array_equal(evaluator.sum(rows[part]), together[part])
+
+
+@pytest.mark.parametrize("count", [0, 1, ROWS])
+def test_no_tree_is_the_baseline(count):
+    empty = build([[[0, 0.0, False, -1, -1, 0.0]]], [0.0])
+    forest = Forest(
+        **{n: getattr(empty, n)[:0] for n in ("column", "threshold", "missing_left", "left", "right", "value")},
+        start=np.zeros(1, np.int64),
+        baseline=np.array([1.5, 2.5]),
+    )
+    assert np.array_equal(Evaluator(forest).sum(np.zeros((count, 3), np.float32)), np.tile([1.5, 2.5], (count, 1)))

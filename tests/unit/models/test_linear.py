@@ -1,0 +1,156 @@
+"""Linear: the optimum scikit-learn finds, without ever forming the matrix of all rows."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from consilience.core.sparse import CSR
+from consilience.modalities.base import Features
+from consilience.models.base import Block, Goal
+from consilience.models.learners.design import Design
+from consilience.models.learners.linear import Linear
+from consilience.models.learners.rows import collapse, distinct, softmax
+
+FOREVER = float("inf")
+
+
+def block_of(matrix, index=None, present=None):
+    count = matrix.shape[0]
+    return Block(
+        features=Features(
+            matrix=matrix,
+            present=np.ones(count, bool) if present is None else present,
+            names=tuple(map(str, range(matrix.shape[1]))),
+        ),
+        index=np.arange(count) if index is None else index,
+    )
+
+
+def sparse_of(matrix):
+    rows, columns = np.nonzero(matrix)
+    indptr = np.concatenate([[0], np.cumsum((matrix != 0).sum(1))])
+    return CSR(values=matrix[rows, columns].astype(np.float32), indices=columns.astype(np.int32), indptr=indptr,
+               width=matrix.shape[1])  # fmt: skip
+
+
+def make_blocks(rows=300, seed=0):
+    rng = np.random.default_rng(seed)
+    dense = (rng.normal(size=(50, 4)) * [1, 10, 100, 0.01] + [0, 5, 1000, 0]).astype(np.float32)
+    words = ((rng.random((30, 9)) < 0.4) * rng.random((30, 9))).astype(np.float32)
+    cells, texts = rng.integers(0, 50, rows), rng.integers(0, 30, rows)
+    blocks = {"photo": block_of(dense, cells), "words": block_of(sparse_of(words), texts)}
+    scaled = (dense - dense[cells].mean(0)) / dense[cells].std(0) / 2  # the root of 4 columns
+    plain = np.hstack([scaled[cells], words[texts]]).astype(np.float64)
+    target = (plain[:, 0] + plain[:, 5] + rng.normal(size=rows) * 0.3 > 0.3) + (plain[:, 1] > 0.4).astype(int)
+    return blocks, plain, target
+
+
+@pytest.mark.parametrize("C", [0.3, 10.0])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_finds_the_optimum_of_logistic_regression(C, classes):
+    blocks, plain, target = make_blocks()
+    target = np.minimum(target, classes - 1)
+    weights = np.random.default_rng(1).uniform(0.5, 2, len(target))
+    goal = Goal(target=target, width=classes, discrete=True, weights=weights)
+    ours = Linear.fit(Linear.Config(C=C, max_iter=1000), blocks, goal, seed=0, seconds=FOREVER)
+    # Two classes have two scores here and one there: half of the difference in each costs half as much.
+    theirs = LogisticRegression(C=C * (2 if classes == 2 else 1), tol=1e-8, max_iter=10_000).fit(plain, target, weights)
+    np.testing.assert_allclose(ours.predict(blocks), theirs.predict_proba(plain), atol=0.01)
+    assert ours.state().meta["converged"]
+
+
+def test_finds_the_optimum_of_ridge_regression():
+    blocks, plain, target = make_blocks()
+    value = 100 + 7 * (target + plain[:, 0])
+    goal = Goal(target=value, width=1, discrete=False, weights=np.ones(len(value)))
+    ours = Linear.fit(Linear.Config(C=5.0), blocks, goal, seed=0, seconds=FOREVER)
+    np.testing.assert_allclose(ours.predict(blocks)[:, 0], Ridge(alpha=0.2).fit(plain, value).predict(plain), atol=0.02)
+
+
+@pytest.mark.parametrize("settings", [{"C": 0.01}, {"max_iter": 2}])
+def test_every_setting_counts(settings):
+    blocks, _, target = make_blocks()
+    goal = Goal(target=target, width=3, discrete=True, weights=np.ones(len(target)))
+    plain, changed = (Linear.fit(Linear.Config(**s), blocks, goal, seed=0, seconds=FOREVER) for s in ({}, settings))
+    assert not np.allclose(plain.predict(blocks), changed.predict(blocks))
+    assert changed.state().meta["converged"] is ("C" in settings)
+
+
+def test_a_weight_of_two_is_a_row_twice():
+    blocks, _, target = make_blocks()
+    weights = np.where(np.arange(300) % 3, 1.0, 2.0)
+    rows = np.repeat(np.arange(300), weights.astype(int))
+    doubled = Goal(target=target[rows], width=3, discrete=True, weights=np.ones(len(rows)))
+    one = Linear.fit(Linear.Config(), blocks, Goal(target=target, width=3, discrete=True, weights=weights), seed=0,
+                     seconds=FOREVER)  # fmt: skip
+    two = Linear.fit(Linear.Config(), {n: b.take(rows) for n, b in blocks.items()}, doubled, seed=0, seconds=FOREVER)
+    np.testing.assert_allclose(one.predict(blocks), two.predict(blocks), rtol=1e-9)
+
+
+def test_rows_of_equal_cells_and_target_become_one():
+    blocks = {"a": block_of(np.zeros((3, 1), np.float32), np.array([0, 0, 1, 0, 2])),
+              "b": block_of(np.zeros((2, 1), np.float32), np.array([1, 1, 0, 1, 0]))}  # fmt: skip
+    goal = Goal(target=np.array([5, 5, 5, 7, 7]), width=8, discrete=True, weights=np.array([1.0, 2, 3, 4, 0]))
+    narrowed, small = collapse(blocks, goal)
+    rows = sorted(zip(narrowed["a"].index, narrowed["b"].index, small.target, small.weights, strict=True))
+    assert rows == [(0, 1, 5, 3), (0, 1, 7, 4), (1, 0, 5, 3)]
+
+
+def test_distinct_finds_the_first_of_each_kind():
+    first, kind = distinct([np.array([3, 1, 3, 1]), np.array([0, 0, 0, 9])], 4)
+    assert sorted(first.tolist()) == [0, 1, 3]
+    assert kind[0] == kind[2]
+    assert len({kind[0], kind[1], kind[3]}) == 3
+
+
+def test_a_gap_is_the_mean_and_an_indicator():
+    matrix = np.array([[0.0, 5.0], [2.0, np.nan], [4.0, 7.0], [9.0, 9.0]], np.float32)
+    present = np.array([True, True, True, False])
+    block = block_of(matrix, np.array([0, 1, 2, 3]), present)
+    design = Design.fit(block, np.ones(4))
+    root, deviation = np.sqrt(2), np.sqrt(8 / 3)
+    expected = [
+        [-2 / deviation / root, -1 / root, 0, 0],
+        [0, 0, 1 / root, 0],
+        [2 / deviation / root, 1 / root, 0, 0],
+        [0, 0, 0, 1],
+    ]
+    np.testing.assert_allclose(design.scores(block.features, np.arange(4), np.eye(4)), expected, atol=1e-12)
+    np.testing.assert_allclose(design.matrix(block.features, np.arange(4)), expected, atol=1e-7)
+    # Training that saw nothing missing has no indicators: what is missing then is the mean.
+    whole = Design.fit(block.take(np.array([0, 2])), np.ones(2))
+    assert whole.columns == 2
+    np.testing.assert_allclose(whole.scores(block.features, np.array([3]), np.eye(2)), [[0, 0]])
+
+
+def test_a_missing_text_that_training_never_saw_is_the_mean_text():
+    words = np.array([[1.0, 0, 0], [0, 0.5, 0], [0, 0, 0]])
+    block = block_of(sparse_of(words), np.array([0, 1, 1]), np.array([True, True, False]))
+    design = Design.fit(block, np.array([1.0, 1, 2]))
+    coefficients = np.array([[4.0], [8.0], [99.0]])
+    np.testing.assert_allclose(design.scores(block.features, np.array([0, 1, 2]), coefficients), [[4], [4], [4]])
+
+
+def test_sparse_and_dense_are_fitted_and_asked_alike():
+    words = np.random.default_rng(0).random((6, 4)) * (np.random.default_rng(1).random((6, 4)) < 0.5)
+    present = np.arange(6) < 5
+    words[5] = 0
+    block = block_of(sparse_of(words), np.arange(6), present)
+    design = Design.fit(block, np.ones(6))
+    coefficients = np.random.default_rng(2).normal(size=(5, 2))
+    cells = np.array([5, 0, 3, 3])
+    there = design.matrix(block.features, cells) @ coefficients
+    np.testing.assert_allclose(design.scores(block.features, cells, coefficients), there, rtol=1e-6)
+
+
+def test_columns_that_never_vary_say_nothing():
+    matrix = np.array([[3.3, 1.0], [3.3, 2.0], [3.3, 3.0]], np.float32)
+    design = Design.fit(block_of(matrix), np.ones(3))
+    other = block_of(np.array([[1e6, 1.0]], np.float32))
+    score = design.scores(other.features, np.array([0]), np.eye(2))
+    assert score[0, 0] == 0
+    assert score[0, 1] < 0
+
+
+def test_softmax_bears_large_scores():
+    np.testing.assert_array_equal(softmax(np.array([[1e4, 0.0], [-1e4, -1e4]])), [[1, 0], [0.5, 0.5]])

@@ -1,0 +1,109 @@
+"""Tasks: what they claim, what they refuse, and that answers decode to what the table held."""
+
+import numpy as np
+import pytest
+import torch
+
+from consilience.core.errors import DataError
+from consilience.tasks import TASKS
+from consilience.tasks.classification import Classification
+from consilience.tasks.regression import Regression
+
+CELLS = {
+    "classification": ["b", "a", "c", "a", "b", "a"],
+    "regression": ["1.5", "2", "-3e2", "0", "7", "8"],
+}
+
+
+@pytest.fixture(params=list(TASKS))
+def fitted(request):
+    return TASKS.load(request.param).fit(CELLS[request.param], column="y"), CELLS[request.param]
+
+
+def test_restore_is_equal(fitted) -> None:
+    task, cells = fitted
+    again = TASKS.load(task.kind).restore(task.meta())
+    assert again.meta() == task.meta()
+    assert np.array_equal(again.encode(cells, column="y"), task.encode(cells, column="y"))
+
+
+def test_loss_is_least_at_the_right_answer_and_trains(fitted) -> None:
+    task, cells = fitted
+    target = torch.from_numpy(task.encode(cells, column="y"))
+    scores = torch.zeros(len(cells), task.width, requires_grad=True)
+    optimizer = torch.optim.Adam([scores], lr=0.3)
+    first = None
+    for _ in range(300):
+        loss = task.loss(scores, target)
+        first = first if first is not None else loss.item()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.05 * first
+    decoded = task.decode(task.activate(scores.detach().numpy()))
+    if task.discrete:
+        assert decoded == cells
+    else:
+        np.testing.assert_allclose(decoded, [float(c) for c in cells], atol=1.0)
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["a", "b"] * 5, "classification"),
+        (["yes", "1", "2"] * 5, "classification"),
+        ([True, False] * 5, "classification"),
+        ([0, 1] * 50, "classification"),
+        ([1.0, 2.0, 3.0] * 50, "classification"),
+        ([float(i) / 7 for i in range(50)], "regression"),
+        (list(range(100)), "regression"),
+        (["3.5", "4", "1e3"] * 5, "regression"),
+    ],
+)
+def test_the_first_claim_is_what_a_person_expects(cells, kind) -> None:
+    assert next(k for k in TASKS if TASKS.load(k).claims(cells)) == kind
+
+
+def test_labels_keep_their_type_and_whole_floats_are_whole() -> None:
+    task = Classification.fit([2.0, 1.0, 2.0], column="y")
+    assert task.labels == (1, 2)
+    assert task.decode(np.array([[0.9, 0.1], [0.2, 0.8]])) == [1, 2]
+
+
+def test_white_space_is_no_label() -> None:
+    task = Classification.fit(["a", "b "], column="y")
+    assert task.encode([" a", "b"], column="y").tolist() == [0, 1]
+
+
+def test_open_encoding_counts_new_labels_from_k() -> None:
+    task = Classification.fit(["a", "b"], column="y")
+    target, names = task.encode_open(["b", "new", "a", "newer", "new"])
+    assert target.tolist() == [1, 2, 0, 3, 2]
+    assert names == ("a", "b", "new", "newer")
+
+
+@pytest.mark.parametrize("cells", [["a"] * 9, []])
+def test_one_class_is_refused(cells) -> None:
+    with pytest.raises(DataError, match="nothing to learn"):
+        Classification.fit(cells, column="y")
+
+
+def test_an_id_is_refused() -> None:
+    with pytest.raises(DataError, match="distinct labels"):
+        Classification.fit([f"id{i}" for i in range(2000)], column="y")
+
+
+def test_an_unknown_label_names_row_and_value() -> None:
+    with pytest.raises(DataError, match=r"row 2: the label 'z'"):
+        Classification.fit(["a", "b"], column="y").encode(["a", "z"], column="y")
+
+
+@pytest.mark.parametrize("bad", ["x", "nan", "inf", float("nan"), None, True])
+def test_what_is_no_number_names_the_row(bad) -> None:
+    with pytest.raises(DataError, match="row 2: .* is not a finite number"):
+        Regression.fit([1.0, bad, 3.0], column="y")
+
+
+def test_a_constant_is_refused() -> None:
+    with pytest.raises(DataError, match="nothing to learn"):
+        Regression.fit([4.0] * 5, column="y")

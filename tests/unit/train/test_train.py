@@ -1,0 +1,179 @@
+"""Training: batches, schedule, optimiser; that it learns, repeats itself under a seed, and stops in time."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from consilience.core.batch import Output, Tokens
+from consilience.core.progress import Deadline, Reporter
+from consilience.models.view import Source, View
+from consilience.tasks.classification import Classification
+from consilience.train import batches, optim
+from consilience.train.config import TrainConfig
+from consilience.train.run import train
+from consilience.train.schedule import warmup_cosine
+
+
+@given(st.lists(st.integers(0, 12), min_size=1, max_size=200), st.integers(1, 40), st.integers(0, 5))
+def test_an_epoch_holds_every_row_once_and_no_batch_is_huge(cells, rows, seed) -> None:
+    index = np.array(cells)
+    drawn = list(batches.epoch(index, rows=rows, rng=np.random.default_rng(seed)))
+    assert sorted(np.concatenate(drawn).tolist()) == list(range(len(cells)))
+    assert all(0 < len(b) < 3 * rows for b in drawn)
+
+
+def test_rows_that_share_a_cell_go_together() -> None:
+    index = np.repeat(np.arange(50), 10)
+    for rows in batches.epoch(index, rows=40, rng=np.random.default_rng(0)):
+        assert len(np.unique(index[rows])) * 10 == len(rows)
+
+
+def test_the_number_of_steps_does_not_depend_on_the_draw() -> None:
+    index = np.random.default_rng(0).integers(0, 30, 500)
+    counts = {len(list(batches.epoch(index, rows=32, rng=np.random.default_rng(s)))) for s in range(10)}
+    assert counts == {16}
+
+
+def test_schedule_rises_then_falls_to_zero() -> None:
+    points = [warmup_cosine(p / 100, warmup=0.2) for p in range(101)]
+    assert points[0] <= 0.05
+    assert max(points) == points[20] == 1.0
+    assert points[:21] == sorted(points[:21])
+    assert points[20:] == sorted(points[20:], reverse=True)
+    assert points[-1] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+def test_only_matrices_decay(kind) -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3))
+    built = optim.build(TrainConfig(optimizer=kind, weight_decay=0.3), model)
+    decay = {id(p): group["weight_decay"] for group in built.param_groups for p in group["params"]}
+    assert [decay[id(p)] for p in model.parameters()] == [0.3, 0.0, 0.0, 0.0]
+
+
+class Vectors:
+    """A processor for cells that are vectors already."""
+
+    def collate(self, values):
+        values = [np.zeros(4, np.float32) if v is None else v for v in values]
+        mask = np.array([[v is not None] for v in values])
+        return Tokens(values=np.stack(values)[:, None].astype(np.float32), mask=mask)
+
+    def augment(self, tokens, rng):
+        return Tokens(
+            values=tokens.values + rng.normal(0, 0.01, tokens.values.shape).astype(np.float32), mask=tokens.mask
+        )
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Dropout(0.1), nn.Linear(16, 2))
+
+    def forward(self, batch):
+        return Output(values={"scores": self.layers(batch.inputs["x"].values[:, 0])[batch.cells["x"]]})
+
+
+def run(tmp_path: Path, config: TrainConfig, *, seconds: float = 100.0, shuffle: bool = False):
+    rng = np.random.default_rng(0)
+    values = list(rng.normal(size=(60, 4)).astype(np.float32))
+    index = rng.integers(0, 60, 300)
+    target = np.array([int(values[u][0] * values[u][1] > 0) for u in index])
+    if shuffle:
+        target = rng.permutation(target)
+    view = View(sources={"x": Source(values=values, processor=Vectors())}, index={"x": index}, rows=300)
+    task = Classification(["a", "b"])
+    torch.manual_seed(0)
+    model = Net()
+
+    def validate(model):
+        model.eval()
+        with torch.inference_mode():
+            batch = view.batch(np.arange(300), ["x"]).map(torch.from_numpy)
+            scores = model(batch).values["scores"]
+        loss = float(task.loss(scores, torch.from_numpy(target)))
+        return float((scores.argmax(1).numpy() == target).mean()), loss
+
+    history = train(
+        model, view, target, task, config, names=["x"], validate=validate, deadline=Deadline(seconds), seed=0,
+        folder=tmp_path / "checkpoints", reporter=Reporter(),
+    )  # fmt: skip
+    return model, history, validate
+
+
+def test_it_learns_and_keeps_the_best_epoch(tmp_path) -> None:
+    model, history, validate = run(tmp_path, TrainConfig(epochs=60, batch_rows=32, lr=2e-2))
+    best = history.epochs[history.best - 1]
+    assert best["valid_score"] == max(e["valid_score"] for e in history.epochs) > 0.9
+    assert validate(model)[0] == best["valid_score"]
+    assert (tmp_path / "checkpoints" / "last.safetensors").is_file()
+
+
+def test_it_repeats_itself_under_a_seed(tmp_path) -> None:
+    config = TrainConfig(epochs=3, modality_dropout=0.2, label_smoothing=0.1)
+    first, second = (run(tmp_path, config)[0].state_dict() for _ in range(2))
+    assert all(torch.equal(first[k], second[k]) for k in first)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"optimizer": "sgd"}, {"lr": 1e-4}, {"weight_decay": 5.0}, {"clip": 1e-3}, {"epochs": 3}, {"batch_rows": 64}]
+    + [{"warmup": 0.8}, {"label_smoothing": 0.3}, {"class_weights": "balanced"}, {"augment": False}],
+    ids=str,
+)  # fmt: skip
+def test_every_key_changes_the_weights(tmp_path, change) -> None:
+    plain = run(tmp_path, TrainConfig(epochs=2, batch_rows=32))[0].state_dict()
+    other = run(tmp_path, TrainConfig(**({"epochs": 2, "batch_rows": 32} | change)))[0].state_dict()
+    assert any(not torch.equal(plain[k], other[k]) for k in plain)
+
+
+def test_patience_ends_training_on_noise(tmp_path) -> None:
+    _, history, _ = run(tmp_path, TrainConfig(epochs=500, patience=2, lr=1e-5), shuffle=True)
+    assert len(history.epochs) < 500
+    assert history.stopped == "no better on validation data"
+
+
+def test_the_deadline_ends_training(tmp_path) -> None:
+    deadline = Deadline(0.7)
+    _, history, _ = run(tmp_path, TrainConfig(epochs=100_000, patience=100_000, batch_rows=8), seconds=0.5)
+    assert history.stopped == "the time budget ended"
+    assert deadline.left > -0.5
+
+
+def test_an_interrupt_leaves_the_best_weights(tmp_path) -> None:
+    class Impatient(Reporter):
+        def bar(self, label, total):
+            from contextlib import contextmanager
+
+            @contextmanager
+            def bar():
+                def advance(done, note):
+                    if done == 40:
+                        raise KeyboardInterrupt
+
+                yield advance
+
+            return bar()
+
+    import consilience.core.progress as progress
+
+    model = None
+    with pytest.raises(KeyboardInterrupt):
+        rng = np.random.default_rng(0)
+        values = list(rng.normal(size=(60, 4)).astype(np.float32))
+        view = View(
+            sources={"x": Source(values=values, processor=Vectors())}, index={"x": rng.integers(0, 60, 300)}, rows=300
+        )
+        model = Net()
+        train(
+            model, view, rng.integers(0, 2, 300), Classification(["a", "b"]), TrainConfig(batch_rows=32), names=["x"],
+            validate=lambda m: (0.5, 1.0), deadline=progress.Deadline(60), seed=0, folder=tmp_path, reporter=Impatient(),
+        )  # fmt: skip
+    assert model is not None
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+    assert not model.training
