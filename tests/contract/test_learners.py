@@ -23,7 +23,7 @@ def make_features(matrix, present):
 
 
 def make_blocks(*, seed=0, rows=ROWS):
-    """A picture and numbers (dense, with gaps) and words (sparse); cells are shared by rows; the last cell is missing."""
+    """A picture and numbers (dense, with gaps) and words (sparse); rows share cells; the last cell is missing."""
     rng = np.random.default_rng(seed)
     blocks = {}
     for name, cells, width in (("photo", 80, 6), ("numbers", rows, 3)):
@@ -177,8 +177,8 @@ def test_nothing_leaks_out_of_missing_cells(learner, discrete):
     fitted = fit(learner, blocks, goal)
     assert np.array_equal(fitted.predict(scribbled(blocks)), fitted.predict(blocks))
     if learner.__name__ == "Trees":  # which columns of the words count is learnt from present cells
-        again = fit(learner, scribbled(blocks), goal, text_columns=3)
-        assert np.array_equal(again.predict(blocks), fit(learner, blocks, goal, text_columns=3).predict(blocks))
+        again = fit(learner, scribbled(blocks), goal, sparse_columns=3)
+        assert np.array_equal(again.predict(blocks), fit(learner, blocks, goal, sparse_columns=3).predict(blocks))
     else:
         assert np.array_equal(fit(learner, scribbled(blocks), goal).predict(blocks), fitted.predict(blocks))
 

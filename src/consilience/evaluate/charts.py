@@ -70,13 +70,13 @@ class _Frame:
         marked = ticks(*self._x)
         for v, label in zip(marked, _labels(marked), strict=True):
             if not whole or float(v).is_integer():
-                y = self.height - _BOTTOM + 15
-                parts.append(f'<text x="{self.x(v)}" y="{y}" text-anchor="middle">{label}</text>')
+                foot = self.height - _BOTTOM + 15
+                parts.append(f'<text x="{self.x(v)}" y="{foot}" text-anchor="middle">{label}</text>')
         middle = (left + right) / 2
         parts.append(f'<text x="{middle}" y="{self.height - 3}" text-anchor="middle">{text(across)}</text>')
         if up:
-            y = (self.height - _BOTTOM + _TOP) / 2
-            parts.append(f'<text transform="translate(9 {y}) rotate(-90)" text-anchor="middle">{text(up)}</text>')
+            half = (self.height - _BOTTOM + _TOP) / 2
+            parts.append(f'<text transform="translate(9 {half}) rotate(-90)" text-anchor="middle">{text(up)}</text>')
         head = f'<svg viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{text(title)}">'
         return f"{head}<title>{text(title)}</title>{''.join(parts)}{marks}</svg>"
 

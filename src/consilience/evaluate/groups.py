@@ -22,11 +22,12 @@ def split(cells: Sequence[Any], *, most: int = 20) -> dict[str, np.ndarray]:
     """{label: rows}: every row in exactly one group. Numbers ascend, other values go by their rows; missing is last."""
     missing = np.array([is_blank(cell) for cell in cells], bool)
     rows = np.flatnonzero(~missing)
-    numbers = [_number(cells[r]) for r in rows]
+    given = [cell for cell, absent in zip(cells, missing, strict=True) if not absent]
+    numbers = [_number(cell) for cell in given]
     if len(rows) and all(n is not None for n in numbers):
         groups = _by_number(rows, np.array(numbers, np.float64), most)
     else:
-        groups = _by_value(rows, [str(cells[r]).strip() for r in rows], most)
+        groups = _by_value(rows, [str(cell).strip() for cell in given], most)
     if missing.any():
         # A cell that says "(missing)" in so many words belongs here too.
         groups[MISSING] = np.sort(np.concatenate([groups.pop(MISSING, rows[:0]), np.flatnonzero(missing)]))

@@ -25,14 +25,6 @@ class Measured(TypedDict):
     ci95: list[float] | None
 
 
-class Rows(TypedDict, total=False):
-    """How many rows each part of the data has."""
-
-    train: int
-    valid: int
-    test: int
-
-
 class Entry(TypedDict):
     """One model of the leaderboard, best first; `metrics` is on the validation rows, a "details" key is ignored."""
 
@@ -93,7 +85,8 @@ class ReportData(TypedDict, total=False):
     leaderboard: Required[Sequence[Entry]]
     best: Required[str]
     """`name` of the best entry."""
-    rows: Rows
+    rows: Mapping[str, int]
+    """How many rows "train", "valid" and "test" have."""
     seed: int
     date: str
     version: str
@@ -155,12 +148,12 @@ def render(data: ReportData) -> str:
         metric_titles(data["task"]),
         sections.config(data.get("config") or ""),
     ]
-    version = text(data.get("version", ""))
+    version = " " + text(data["version"]) if "version" in data else ""
     return template.page(
         title=text(f"{data['target']} · {data['best']} · Consilience"),
         header=_header(data),
         body="\n".join(part for part in body if part),
-        footer=f"Consilience {version}. Intervals are 95 % bootstrap intervals; rows that share content are redrawn "
+        footer=f"Consilience{version}. Intervals are 95 % bootstrap intervals; rows that share content are redrawn "
         "together. This page holds no row of the data and loads nothing from the network.",
     )
 

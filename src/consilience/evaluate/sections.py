@@ -6,12 +6,12 @@ Knows tables and charts; knows no task's name: how a metric is titled and writte
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from consilience.evaluate import METRICS, charts
 from consilience.evaluate.base import Metric
 from consilience.evaluate.charts import number, text
+from consilience.evaluate.tables import amount, css, table, word
 
 _LARGEST_MATRIX, _MOST_CURVES, _MOST_PAIRS = 30, 6, 10
 
@@ -35,40 +35,6 @@ def shown(value: float | None, metric: Metric) -> str:
 def lowered(title: str) -> str:
     """A title within a sentence: "Accuracy" -> "accuracy", but "RMSE" and "R²" stay."""
     return title[:1].lower() + title[1:] if title[1:2].islower() else title
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One cell: HTML, what it is sorted by, and whether it is a number or heads its row."""
-
-    html: str
-    value: Any = None
-    number: bool = False
-    head: bool = False
-
-
-def word(value: Any, *, head: bool = False, after: str = "") -> Cell:
-    return Cell(html=f"<bdi>{text(value)}</bdi>{after}", value=value, head=head)
-
-
-def amount(value: float | None, written: str, *, after: str = "") -> Cell:
-    return Cell(html=written + after, value="" if value is None else value, number=True)
-
-
-def table(
-    heads: Sequence[tuple[str, str]], rows: Sequence[tuple[str, Sequence[Cell]]], *, label: str, kind: str = ""
-) -> str:
-    """heads: (title, meaning); rows: (CSS class, cells). Every column can be sorted by a click on its head."""
-    numeric = [bool(rows) and rows[0][1][c].number for c in range(len(heads))]
-    top = "".join(
-        f'<th scope="col"{_class("n" if n else "")}{_title(meaning)}><button type="button">{text(title)}</button></th>'
-        for n, (title, meaning) in zip(numeric, heads, strict=True)
-    )
-    body = "".join(f"<tr{_class(style)}>{''.join(map(_cell, cells))}</tr>" for style, cells in rows)
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{text(label)}"><table{_class(kind)}>'
-        f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
 
 
 def section(title: str, about: str, *content: str) -> str:
@@ -152,14 +118,14 @@ def _heat_map(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
     for name, row in zip(classes, matrix, strict=True):
         total = sum(row) or 1
         cells = "".join(
-            f'<td style="--v:{n / total:.3f}"{_class("zero" if not n else "on" if n / total > 0.5 else "")}>{n:,}</td>'
+            f'<td style="--v:{n / total:.3f}"{css("zero" if not n else "on" if n / total > 0.5 else "")}>{n:,}</td>'
             for n in row
         )
         body += f'<tr><th scope="row" title="{text(name)}"><span><bdi>{text(name)}</bdi></span></th>{cells}</tr>'
     style = "matrix many" if len(classes) > 14 else "matrix"
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix"><table class="{style}">'
-        f"<caption>Rows: true class. Columns: predicted class.</caption><thead><tr{_class('tall' if long else '')}>"
+        f"<caption>Rows: true class. Columns: predicted class.</caption><thead><tr{css('tall' if long else '')}>"
         f"<td></td>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -260,7 +226,8 @@ def curves(networks: Sequence[Mapping[str, Any]], metric: Metric) -> str:
 def columns(entries: Sequence[Mapping[str, Any]]) -> str:
     if not entries:
         return ""
-    heads = (("Column", ""), ("Kind", ""), ("Modality", ""), ("Why", ""), ("Missing", "share of the rows"))
+    heads = [(title, "") for title in ("Column", "Kind", "Modality", "Why")]
+    heads += [("Missing", "share of the rows"), ("Bad cells", "cells that could not be used")]
     rows = []
     share = Metric(name="", title="", meaning="", percent=True)
     for e in entries:
@@ -268,14 +235,13 @@ def columns(entries: Sequence[Mapping[str, Any]]) -> str:
         cells += [amount(e["missing"], shown(e["missing"], share)), amount(e["bad"], f"{e['bad']:,}")]
         rows.append(("", cells))
     about = "What each column was taken for, and why. Bad cells count as missing; bad_cells.csv lists them."
-    heads = (*heads, ("Bad cells", "cells that could not be used"))
     return section("Columns", about, table(heads, rows, label="Columns"))
 
 
 def metric_titles(kind: str) -> str:
     rows = "".join(f"<dt>{text(m.title)}</dt><dd>{text(m.meaning)}</dd>" for m in METRICS.load(kind).metrics)
-    listed = f"<details><summary>What each metric means</summary><dl>{rows}</dl></details>"
-    return section("Reading the numbers", "All of them are computed on rows the model was not trained on.", listed)
+    listed = f"<details><summary>Show the metrics</summary><dl>{rows}</dl></details>"
+    return section("Reading the numbers", "What each metric says, in plain words.", listed)
 
 
 def config(toml: str) -> str:
@@ -305,18 +271,3 @@ def _bounds(ci95: Sequence[float] | None, metric: Metric) -> str:
 def _bar(value: float, longest: float) -> str:
     share = 0.0 if longest <= 0 else min(1.0, value / longest)
     return f'<span class="bar" aria-hidden="true"><i style="width:{100 * share:.1f}%"></i></span>'
-
-
-def _cell(cell: Cell) -> str:
-    sort = "" if cell.value is None else f' data-v="{text(cell.value)}"'
-    if cell.head:
-        return f'<th scope="row"{sort}>{cell.html}</th>'
-    return f"<td{_class('n' if cell.number else '')}{sort}>{cell.html}</td>"
-
-
-def _class(names: str) -> str:
-    return f' class="{names}"' if names else ""
-
-
-def _title(words: str) -> str:
-    return f' title="{text(words)}"' if words else ""

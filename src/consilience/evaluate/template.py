@@ -94,7 +94,7 @@ svg .dot { fill: var(--accent); } svg .guide { stroke: var(--soft); stroke-dasha
 .matrix tbody th { padding: 0 10px 0 0; text-align: right; }
 .matrix tbody th span { max-width: 14em; margin-left: auto; }
 .matrix thead th { padding: 4px; } .matrix thead th span { max-width: 7em; }
-.matrix .tall th { height: 9.5em; vertical-align: bottom; }
+.matrix .tall th { vertical-align: bottom; }
 .matrix .tall th span { writing-mode: vertical-rl; text-orientation: sideways; max-width: none;
   transform: rotate(180deg); max-height: 9.5em; text-align: left; margin: 0 auto; }
 .matrix.many td { min-width: 28px; height: 26px; font-size: 11.5px; }

@@ -279,8 +279,9 @@ def test_an_interrupt_leaves_no_worker_and_no_file(tmp_path: Path) -> None:
     assert process.stdout.readline() == "tick\n"
     assert any((tmp_path / "scratch").iterdir())
     assert len(marked(mark)) >= 3  # the script and its workers
+    time.sleep(0.5)  # until both workers are busy with a slow cell
     os.killpg(process.pid, 2)  # as Ctrl-C does: everybody gets it
-    _, errors = process.communicate(timeout=25)
+    _, errors = process.communicate(timeout=15)
     assert "KeyboardInterrupt" in errors
     assert errors.count("Traceback") == 1  # the script's own; the workers say nothing
     assert process.returncode != 0

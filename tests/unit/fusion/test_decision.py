@@ -214,7 +214,7 @@ def test_a_perfect_model_is_no_problem(discrete):
 def test_a_model_that_was_not_weighed_is_refused():
     answers, target = make_answers()
     fitted = fit(Weighted, answers, target)
-    with pytest.raises(UserError, match="unknown model 'goood'.*Did you mean 'good'"):
+    with pytest.raises(UserError, match=r"unknown model 'goood'.*Did you mean 'good'"):
         fitted.fuse({"goood": answers["good"]})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import subprocess
@@ -24,6 +25,7 @@ from consilience.modalities.image import Image
 from consilience.modalities.image.config import Config
 from consilience.modalities.image.figure import figure
 from consilience.modalities.image.load import FORMATS, picture_format
+from consilience.modalities.image.transform import square
 
 IMAGE = Image()
 SMALL = Config(size=32)
@@ -187,7 +189,6 @@ MODES = {
     "L with a clear level": (save(flat(9, mode="L"), transparency=9), (255, 255, 255)),
     "P with a clear entry": (save(flat(0, mode="P"), transparency=b"\0"), (255, 255, 255)),
     "CMYK": (save(flat((0, 255, 255, 0), mode="CMYK"), "TIFF"), (255, 0, 0)),
-    "YCbCr": (save(flat((128, 128, 128), mode="YCbCr"), "TIFF"), (128, 128, 128)),
     "16 bits": (grey16(), (128, 128, 128)),
     "32 bits": (save(flat(128 * 257, mode="I"), "TIFF"), (128, 128, 128)),
     "fractions": (save(flat(0.5, mode="F"), "TIFF"), (128, 128, 128)),
@@ -199,6 +200,19 @@ MODES = {
 def test_every_mode_becomes_rgb(mode: str) -> None:
     content, colour = MODES[mode]
     assert np.abs(load(content).astype(int) - colour).max() <= 3
+
+
+@pytest.mark.parametrize("mode", ["YCbCr", "HSV", "PA", "LAB", "RGBa", "RGBX", "I;16B"])
+def test_modes_that_no_test_file_has_become_rgb_too(mode: str) -> None:
+    value = square(Pillow.new(mode, (20, 32)), SMALL)
+    assert value.shape == (32, 32, 3)
+    assert value.dtype == np.uint8
+
+
+def test_a_variant_that_pillow_cannot_read_is_a_bad_cell() -> None:
+    content = bytearray(save(flat((1, 2, 3)), "BMP"))
+    content[30] = 99  # the compression method
+    assert "BMP file is of a variant that cannot be read" in reason(bytes(content))
 
 
 def test_transparency_shows_the_configured_background() -> None:
@@ -227,7 +241,9 @@ def test_exif_orientation_is_applied(orientation: int, fit: str) -> None:
     exif = Pillow.Exif()
     exif[0x0112] = orientation
     config = Config(size=32, fit=fit)
-    assert np.array_equal(load(save(stored, exif=exif.tobytes()), config), load(save(upright), config))
+    turned, expected = load(save(stored, exif=exif.tobytes()), config), load(save(upright), config)
+    # Pillow scales rows first, then columns, and rounds in between: a quarter turn may differ by a grey level.
+    assert np.abs(turned.astype(int) - expected).max() <= 2
 
 
 def test_damaged_exif_does_not_cost_the_picture() -> None:
@@ -325,10 +341,8 @@ REAL = {
 
 def survives(content: bytes) -> None:
     """A value or a BadCell; `load` itself checks shape and dtype, and any other exception or warning fails."""
-    try:
+    with contextlib.suppress(BadCell):
         load(content)
-    except BadCell as error:
-        assert error.reason
 
 
 @pytest.mark.parametrize("kind", REAL)
@@ -367,6 +381,13 @@ def test_missing_is_only_what_holds_nothing() -> None:
     assert IMAGE.missing((float("nan"),))
     assert not IMAGE.missing(("a.png",))
     assert not IMAGE.missing((b"",))  # an empty file is a bad cell, which is reported
+
+
+def test_examples_can_be_loaded_and_differ() -> None:
+    processor = fitted()
+    (one,), (two,) = (IMAGE.example(SMALL, processor, np.random.default_rng(seed)) for seed in (0, 1))
+    assert not np.array_equal(load(one), load(two))
+    assert (one,) == IMAGE.example(SMALL, processor, np.random.default_rng(0))
 
 
 # ---------------------------------------------------------------- collate and augment
@@ -493,8 +514,8 @@ def test_brightness_multiplies_grey_levels() -> None:
 # ---------------------------------------------------------------- features
 
 
-def test_features_are_finite_and_named(size: int = 32) -> None:
-    dot = np.zeros((size, size, 3), np.uint8)
+def test_features_are_finite_and_named() -> None:
+    dot = np.zeros((32, 32, 3), np.uint8)
     dot[7, 9] = 255
     odd = [np.zeros_like(dot), np.full_like(dot, 255), dot, 255 - dot, NOISE, np.full_like(dot, 128)]
     found = fitted().features([*odd, None])

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from consilience.core.batch import Tokens
-from consilience.modalities.image import ENCODERS, Config, Image
+from consilience.modalities.image import ENCODERS, Image
+from consilience.modalities.image.config import Config
 from consilience.modalities.image.encoders.cnn import CnnEncoder, stage_count
 
 SHAPE = {"channels": 3, "height": 32, "width": 32}
@@ -98,6 +99,7 @@ def test_training_batches_of_one_picture_work(kind: str) -> None:
 
 
 @encoders
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # torch's exporter and onnxscript warn about themselves
 def test_onnx_agrees(kind: str) -> None:
     import onnxruntime
@@ -117,7 +119,7 @@ def test_onnx_agrees(kind: str) -> None:
         flat, (example.values, example.mask), dynamo=True, dynamic_shapes=({0: batch}, {0: batch}), verbose=False
     )
     buffer = io.BytesIO()
-    program.model_proto and buffer.write(program.model_proto.SerializeToString())
+    program.save(buffer)
     session = onnxruntime.InferenceSession(buffer.getvalue(), providers=["CPUExecutionProvider"])
     for count, missing in ((1, ()), (5, (0, 3)), (2, (0, 1))):
         tokens = pictures(count, missing)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consilience.core.errors import BundleError
 from consilience.models.learners.forest import ROWS, Evaluator, Forest
 
 
@@ -77,3 +78,11 @@ def test_no_tree_is_the_baseline(count):
         baseline=np.array([1.5, 2.5]),
     )
     assert np.array_equal(Evaluator(forest).sum(np.zeros((count, 3), np.float32)), np.tile([1.5, 2.5], (count, 1)))
+
+
+@pytest.mark.parametrize(("left", "right"), [(0, 2), (2, 2), (1, 3), (1, -1)])
+def test_damaged_trees_are_refused(left, right):
+    leaf = [0, 0.0, False, -1, -1, 1.0]
+    Evaluator(build([[[0, 0.0, False, 1, 2, 0.0], leaf, leaf]], [0.0]))
+    with pytest.raises(BundleError, match="damaged"):
+        Evaluator(build([[[0, 0.0, False, left, right, 0.0], leaf, leaf]], [0.0]))

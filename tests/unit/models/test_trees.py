@@ -160,7 +160,7 @@ def test_a_missing_cell_is_nan_in_all_of_its_columns_and_nowhere_else():
 @pytest.mark.parametrize(
     "settings",
     [{"max_iter": 3}, {"learning_rate": 0.5}, {"max_leaf_nodes": 4}, {"min_samples_leaf": 60}, {"l2": 50.0},
-     {"max_bins": 8}, {"early_stopping": True}, {"text_columns": 1}],
+     {"max_bins": 8}, {"early_stopping": True}, {"sparse_columns": 1}],
     ids=lambda s: next(iter(s)),
 )  # fmt: skip
 def test_every_setting_counts(settings):
@@ -173,3 +173,13 @@ def test_every_setting_counts(settings):
         for s in ({}, settings)
     )
     assert not np.allclose(plain, changed)
+
+
+def test_a_rare_class_is_no_obstacle_to_early_stopping():
+    matrix, target = make_rows()
+    target[0] = 5
+    fitted = Trees.fit(
+        Trees.Config(max_iter=2, early_stopping=True), {"x": dense_block(matrix)}, make_goal(target, 6), seed=0,
+        seconds=FOREVER,
+    )  # fmt: skip
+    assert fitted.state().meta["iterations"] == 2

@@ -42,15 +42,15 @@ class Weighted(DecisionFusion):
         values, there = stack(answers, names)
         otherwise = fallback(target, values.shape[2], discrete=discrete)
         some = np.flatnonzero(there.any(0))
+        if not len(some):
+            return cls(names=names, weights=np.full(len(names), 1.0 / len(names)), otherwise=otherwise)
         there = there[:, some]
         if discrete:
-            own = values[:, some, target[some]]  # [M, N]: the probability of the right class
-            loss: _Loss = _log_loss(own, there)
+            loss = _log_loss(values[:, some, target[some]], there)
         else:
             loss = _squared_error(values[:, some, 0] - target[some], there)
-        weights = _search(_pulled(loss, config.pull), len(names), config.max_iter) if len(some) else None
-        equal = np.full(len(names), 1.0 / len(names))
-        return cls(names=names, weights=equal if weights is None else weights, otherwise=otherwise)
+        weights = _search(_pulled(loss, config.pull), len(names), config.max_iter)
+        return cls(names=names, weights=weights, otherwise=otherwise)
 
     @property
     def weights(self) -> dict[str, float]:
@@ -79,6 +79,8 @@ _Loss = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
 def _log_loss(own: np.ndarray, there: np.ndarray) -> _Loss:
+    """`own` [M, N]: the probability each model gives to the right class, zero where it has no answer."""
+
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         total = weights @ there
         mixed = np.maximum(weights @ own, 1e-12 * total)

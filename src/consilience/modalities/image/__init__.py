@@ -5,6 +5,7 @@ Says what pictures need and leaves the work to the files beside it. Imports no t
 
 from __future__ import annotations
 
+import io
 import statistics
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from PIL import Image as Pillow
 
 from consilience.core.batch import Tokens
 from consilience.core.errors import UserError
@@ -20,7 +22,7 @@ from consilience.core.registry import Family
 from consilience.core.state import State
 from consilience.modalities.base import ColumnSample, Evidence, Features, Modality, Processor, Values, is_blank
 from consilience.modalities.image import augment, collate, features, load, sniff, transform
-from consilience.modalities.image.config import Config
+from consilience.modalities.image.config import Config as ImageConfig
 
 ENCODERS = Family("image encoder", {"cnn": "consilience.modalities.image.encoders.cnn:CnnEncoder"})
 
@@ -33,7 +35,7 @@ SIZE_STEP, SIZE_LEAST, SIZE_MOST, SIZE_UNKNOWN = 16, 32, 96, 64
 class ImageProcessor(Processor):
     """Pictures of one input: channel means and deviations of the training pictures, in grey levels."""
 
-    def __init__(self, config: Config, mean: np.ndarray, std: np.ndarray) -> None:
+    def __init__(self, config: ImageConfig, mean: np.ndarray, std: np.ndarray) -> None:
         self.config = config
         self._mean = np.asarray(mean, np.float32)
         self._std = np.asarray(std, np.float32)
@@ -65,13 +67,13 @@ class Image(Modality):
     joint: ClassVar[bool] = False
     encoders: ClassVar[Family] = ENCODERS
     default_encoder: ClassVar[str] = "cnn"
-    Config: ClassVar[type] = Config
+    Config: ClassVar[type] = ImageConfig
 
     def sniff(self, column: ColumnSample) -> Evidence | None:
         found = sniff.claim(column)
         return None if found is None else Evidence(strength=found[0], reason=found[1], kind=self.name)
 
-    def resolve(self, config: Config, columns: Sequence[ColumnSample], kinds: Sequence[str]) -> Config:
+    def resolve(self, config: ImageConfig, columns: Sequence[ColumnSample], kinds: Sequence[str]) -> ImageConfig:
         """Decides `size`: the median shorter side, rounded, within bounds. Raises UserError for several columns."""
         if len(columns) != 1:
             names = ", ".join(repr(column.name) for column in columns)
@@ -92,29 +94,27 @@ class Image(Modality):
     def missing(self, cell: tuple[Any, ...]) -> bool:
         return is_blank(cell[0])
 
-    def load(self, cell: tuple[Any, ...], config: Config, root: Path, limits: Limits) -> tuple[np.ndarray, list[str]]:
+    def load(
+        self, cell: tuple[Any, ...], config: ImageConfig, root: Path, limits: Limits
+    ) -> tuple[np.ndarray, list[str]]:
         """[size, size, 3] uint8. Raises BadCell: no such file, not a picture, damaged, cut off, too large."""
         assert config.size, "the size is decided by resolve() before anything is loaded"
         content = load.content_of(cell[0], root, limits)
         with load.opened(content, limits) as picture:
             return transform.square(picture, config), []
 
-    def array(self, config: Config) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    def array(self, config: ImageConfig) -> tuple[tuple[int, ...], np.dtype[Any]]:
         return (config.size, config.size, 3), np.dtype(np.uint8)
 
-    def fit(self, values: Values, config: Config, *, weights: np.ndarray) -> ImageProcessor:
+    def fit(self, values: Values, config: ImageConfig, *, weights: np.ndarray) -> ImageProcessor:
         return ImageProcessor(config, *collate.channel_statistics(values, weights))
 
-    def restore(self, state: State, config: Config) -> ImageProcessor:
+    def restore(self, state: State, config: ImageConfig) -> ImageProcessor:
         return ImageProcessor(config, state.arrays["mean"], state.arrays["std"])
 
-    def example(self, config: Config, processor: Processor, rng: np.random.Generator) -> tuple[bytes, ...]:
+    def example(self, config: ImageConfig, processor: Processor, rng: np.random.Generator) -> tuple[bytes, ...]:
         """A PNG of soft random colours."""
-        import io
-
-        from PIL import Image as pillow
-
         noise = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
         buffer = io.BytesIO()
-        pillow.fromarray(noise).resize((80, 60), pillow.Resampling.BICUBIC).save(buffer, "PNG")
+        Pillow.fromarray(noise).resize((80, 60), Pillow.Resampling.BICUBIC).save(buffer, "PNG")
         return (buffer.getvalue(),)

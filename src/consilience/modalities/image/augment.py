@@ -30,7 +30,7 @@ def augment(tokens: Tokens, rng: np.random.Generator, config: Config, mean: np.n
 
 
 def shifted(pictures: np.ndarray, moves: np.ndarray, reach: int) -> np.ndarray:
-    """Pictures [N, C, H, W] cut out of their edge-padded selves at rows and columns `moves` [2, N] (`reach`: no move)."""
+    """Pictures [N, C, H, W] cut out of their edge-padded selves at `moves` [2, N], rows and columns (`reach`: none)."""
     around = ((0, 0), (0, 0), (reach, reach), (reach, reach))
     windows = np.lib.stride_tricks.sliding_window_view(
         np.pad(pictures, around, mode="edge"), pictures.shape[2:], (2, 3)

@@ -153,15 +153,13 @@ def _box(mask: np.ndarray, area: np.ndarray) -> Columns:
     """Bounding box: place, size, how full it is, its profiles, and in which mirrors the figure looks the same."""
     count, height, width = mask.shape
     some = area > 0
-    top, bottom = _extent(mask.any(2))
-    left, right = _extent(mask.any(1))
+    top, bottom = _extent(np.any(mask, axis=2))
+    left, right = _extent(np.any(mask, axis=1))
     tall, wide = bottom - top, right - left
     # Sampled at the middles of SAMPLE equal steps.
     steps = (2 * np.arange(SAMPLE) + 1)[None]
-    rows, cols = (
-        top[:, None] + steps * tall[:, None] // (2 * SAMPLE),
-        left[:, None] + steps * wide[:, None] // (2 * SAMPLE),
-    )
+    rows = top[:, None] + steps * tall[:, None] // (2 * SAMPLE)
+    cols = left[:, None] + steps * wide[:, None] // (2 * SAMPLE)
     sample = mask[np.arange(count)[:, None, None], rows[:, :, None], cols[:, None, :]]
     columns = {
         "figure area": area / mask[0].size,

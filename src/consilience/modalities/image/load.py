@@ -1,4 +1,4 @@
-"""From a cell (a path, or bytes) to a checked and decoded picture. The only file that calls a picture decoder.
+"""From a cell (a path, or bytes) to a checked and opened picture. The only file that calls Pillow's decoders.
 
 Nothing is decoded before its header has been held against the limits, and whatever a decoder raises is one BadCell.
 Refuses to know sizes, normalisation and everything learned from training rows.
@@ -135,6 +135,6 @@ def _damage(error: Exception) -> str:
     text = str(error)
     if "truncated" in text.lower():
         return "cut off: it ends before the picture does"
-    if isinstance(error, NotImplementedError) or "not supported" in text or "conversion from" in text:
+    if isinstance(error, NotImplementedError) or "supported" in text:
         return "of a variant that cannot be read"
     return f"damaged and cannot be decoded ({type(error).__name__})"

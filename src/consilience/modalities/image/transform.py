@@ -62,7 +62,7 @@ def rgb(picture: Image.Image, background: tuple[int, int, int]) -> Image.Image:
         return picture
     if picture.mode in ("F", "I") or picture.mode.startswith("I;"):
         picture = Image.fromarray(_eight_bits(np.asarray(picture)))
-    if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
+    if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA", "RGBa"):
         layer = picture.convert("RGBA")
         under = Image.new("RGBA", layer.size, (*background, 255))
         return Image.alpha_composite(under, layer).convert("RGB")

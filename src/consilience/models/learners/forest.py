@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from consilience.core.errors import BundleError
 from consilience.models.learners.rows import distinct
 
 ROWS = 64
@@ -56,6 +57,7 @@ class Evaluator:
     """Evaluates one forest. Building it costs about as much as evaluating a few hundred rows."""
 
     def __init__(self, forest: Forest) -> None:
+        _refuse_damage(forest)
         self._baseline = forest.baseline
         self._trees = forest.trees
         split = np.flatnonzero(forest.left >= 0)
@@ -138,6 +140,19 @@ class Evaluator:
         key = np.concatenate(keys) if keys else np.zeros(0, np.int64)
         self._member = np.concatenate(members) if members else np.zeros(0, np.int64)
         self._plane, self._begin = np.unique(key, return_index=True)
+
+
+def _refuse_damage(forest: Forest) -> None:
+    """What is read from disk may be anything: a circle among the nodes would be followed for ever."""
+    root, size = (np.repeat(a, np.diff(forest.start)) for a in (forest.start[:-1], np.diff(forest.start)))
+    split = np.flatnonzero(forest.left >= 0)
+    children = np.concatenate([forest.left[split], forest.right[split]])
+    parents = np.concatenate([split, split])
+    after = (children > parents - root[parents]) & (children < size[parents])
+    if not after.all() or len(np.unique(children + root[parents])) < len(children):
+        raise BundleError(
+            "the trees of the saved model are damaged: a branch leads out of its tree or back. Save it again"
+        )
 
 
 def _levels(forest: Forest, question: np.ndarray) -> tuple[list[tuple[np.ndarray, np.ndarray, np.ndarray]], np.ndarray]:

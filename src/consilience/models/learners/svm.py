@@ -33,7 +33,7 @@ class Svm(Learner):
         C: float = 1.0
         """How much the training rows count against the squared weights, per row; larger fits closer."""
         epsilon: float = 0.1
-        """For numbers: errors up to this are none, in deviations of the target."""
+        """For numbers: errors up to this are none, in (robust) deviations of the target."""
         holdout: float = 0.2
         """For classes: the share of the training rows that turns margins into probabilities."""
         max_iter: int = 200
@@ -72,10 +72,9 @@ class Svm(Learner):
             solution, converged = fitter.fit(_Hinge(number, width), width, start=solution, seconds=seconds / 2)
         else:
             classes = np.zeros(1, np.int64)
-            mean = np.average(goal.target, weights=goal.weights)
-            scale = np.sqrt(np.average((goal.target - mean) ** 2, weights=goal.weights)) or 1.0
-            slope, offset = np.array([scale]), np.array([mean])
-            loss = _Insensitive((goal.target - mean) / scale, config.epsilon)
+            centre, deviation = _centre_and_deviation(goal.target, goal.weights)
+            slope, offset = np.array([deviation]), np.array([centre])
+            loss = _Insensitive((goal.target - centre) / deviation, config.epsilon)
             solution, converged = fitter.fit(loss, 1, seconds=seconds)
         meta = {"width": goal.width, "discrete": goal.discrete, "converged": converged, "inputs": sorted(blocks)}
         return cls(model=fitter.model(solution), classes=classes, slope=slope, offset=offset, meta=meta)
@@ -127,6 +126,20 @@ def _calibrate(margins: np.ndarray, number: np.ndarray, weights: np.ndarray) -> 
 
     result = minimize(objective, np.zeros(margins.shape[1] + 1), jac=True, method="L-BFGS-B")
     return _SLOPE * np.exp(result.x[:1]), result.x[1:]
+
+
+def _centre_and_deviation(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """Median, and the deviation as the median distance from it tells: a few outliers move neither."""
+
+    def median(numbers: np.ndarray) -> float:
+        order = np.argsort(numbers, kind="stable")
+        total = np.cumsum(weights[order])
+        return float(numbers[order][np.searchsorted(total, total[-1] / 2)])
+
+    centre = median(values)
+    distance = np.abs(values - centre)
+    # 1.4826: of a normal distribution. Where half of the targets are one number, the mean distance has to do.
+    return centre, 1.4826 * median(distance) or float(np.average(distance, weights=weights)) or 1.0
 
 
 class _Hinge:

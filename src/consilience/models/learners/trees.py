@@ -41,12 +41,12 @@ class Trees(Learner):
         """Training rows in a leaf, at least."""
         l2: float = 0.0
         """Penalty on the squared leaf values, in units of rows."""
-        text_columns: int = 256
+        sparse_columns: int = 256
         """Columns kept of a sparse input, the most telling ones; dense inputs keep all."""
         max_bins: int = 255
         """Distinct values of a column that are told apart, 2 to 255."""
         early_stopping: bool = False
-        """Hold out 10 % of the rows and stop when they no longer gain."""
+        """Hold out 10 % of the rows and stop when they no longer gain; not where a class has fewer than 10 rows."""
 
         def __post_init__(self) -> None:
             lowest = {
@@ -54,7 +54,7 @@ class Trees(Learner):
                 "max_leaf_nodes": 2,
                 "min_samples_leaf": 1,
                 "l2": 0,
-                "text_columns": 0,
+                "sparse_columns": 0,
                 "max_bins": 2,
             }
             for name, least in lowest.items():
@@ -77,7 +77,7 @@ class Trees(Learner):
         goal = replace(goal, target=goal.target[counted], weights=goal.weights[counted])
         classes = np.unique(goal.target) if goal.discrete else np.zeros(1, np.int64)
         meta = {"width": goal.width, "discrete": goal.discrete}
-        columns = choose(blocks, goal, sparse=config.text_columns)
+        columns = choose(blocks, goal, sparse=config.sparse_columns)
         matrix = gather(blocks, columns, np.arange(len(goal.target)))
         known = np.flatnonzero(~np.isnan(matrix).all(0))  # scikit-learn cannot make bins of nothing at all
         columns, matrix = _keep(columns, known), matrix[:, known]
@@ -146,6 +146,7 @@ def _boost(config: Trees.Config, matrix: np.ndarray, goal: Goal, *, seed: int, s
     """The fitted scikit-learn model, with as many rounds as the time allows and at least one."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+    fewest = np.unique(goal.target, return_counts=True)[1].min() if goal.discrete else len(goal.target)
     # A warm start continues where the last call ended, so that nothing is lost by looking at the clock in between.
     model = (HistGradientBoostingClassifier if goal.discrete else HistGradientBoostingRegressor)(
         learning_rate=config.learning_rate,
@@ -153,7 +154,7 @@ def _boost(config: Trees.Config, matrix: np.ndarray, goal: Goal, *, seed: int, s
         min_samples_leaf=config.min_samples_leaf,
         l2_regularization=config.l2,
         max_bins=config.max_bins,
-        early_stopping=config.early_stopping,
+        early_stopping=config.early_stopping and fewest >= 10,
         random_state=seed,
         warm_start=True,
     )

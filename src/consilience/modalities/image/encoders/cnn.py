@@ -19,28 +19,25 @@ GRID = 8
 """Tokens along a side that the number of stages aims at."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    width: int = 128
-    """Numbers per token (D)."""
-    channels: int = 32
-    """Channels after the first stage; they double with every stage, up to the width."""
-    dropout: float = 0.0
-    """Part of the tokens' numbers set to zero while training."""
-    norm: Literal["batch", "group"] = "batch"
-    """Normalise over the batch (faster to train), or within each picture (for batches of a few pictures)."""
-
-    def __post_init__(self) -> None:
-        if self.width < 1 or self.channels < 1:
-            raise ValueError("width and channels must be at least 1")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1; got {self.dropout}")
-
-
 class CnnEncoder(nn.Module):
     """`shape` is the image processor's: channels, height and width of a picture."""
 
-    Config = Config
+    @dataclass(frozen=True, kw_only=True)
+    class Config:
+        width: int = 128
+        """Numbers per token (D)."""
+        channels: int = 32
+        """Channels after the first stage; they double with every stage, up to the width."""
+        dropout: float = 0.0
+        """Part of the tokens' numbers set to zero while training."""
+        norm: Literal["batch", "group"] = "batch"
+        """Normalise over the batch (faster to train), or within each picture (for batches of a few pictures)."""
+
+        def __post_init__(self) -> None:
+            if self.width < 1 or self.channels < 1:
+                raise ValueError("width and channels must be at least 1")
+            if not 0 <= self.dropout < 1:
+                raise ValueError(f"dropout must be at least 0 and below 1; got {self.dropout}")
 
     def __init__(self, config: Config, shape: dict[str, int]) -> None:
         super().__init__()
@@ -69,7 +66,7 @@ class CnnEncoder(nn.Module):
         return Tokens(values=self.dropout(values.masked_fill(~spread.unsqueeze(2), 0.0)), mask=spread)
 
     def _present_only(self, pictures: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """While training, normalisation must learn from real pictures only. Not exported: there is no training there."""
+        """While training, normalisation must learn from real pictures only. Never exported: nothing trains there."""
         height, width = pictures.shape[2:]
         for _ in range(stage_count(min(height, width))):
             height, width = (height + 1) // 2, (width + 1) // 2
