@@ -38,11 +38,11 @@ def part(family: Family, kind: str, **settings: Any) -> Any:
     return dataclasses.field(default_factory=default, metadata={"family": family})
 
 
-def parts(family: Family, *kinds: str) -> Any:
-    """A dataclass field that holds several `Part`s of `family`, each with its default settings."""
+def parts(family: Family, *kinds: str, **settings: dict[str, Any]) -> Any:
+    """A dataclass field that holds several `Part`s of `family`; `settings` of a kind differ from its own defaults."""
 
     def default() -> tuple[Part, ...]:
-        return tuple(Part(kind=kind, config=family.load(kind).Config()) for kind in kinds)
+        return tuple(Part(kind=kind, config=family.load(kind).Config(**settings.get(kind, {}))) for kind in kinds)
 
     return dataclasses.field(default_factory=default, metadata={"family": family})
 

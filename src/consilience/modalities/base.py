@@ -80,7 +80,7 @@ class Processor(ABC):
         """[U] values -> hand-made features, for classic learners."""
 
     def augment(self, tokens: Tokens, rng: np.random.Generator) -> Tokens:
-        """A random change that keeps the meaning, drawn per distinct cell. Training only; the default changes nothing."""
+        """A random change that keeps the meaning, drawn per distinct cell; while training only. The default: none."""
         return tokens
 
     @abstractmethod

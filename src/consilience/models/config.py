@@ -12,10 +12,13 @@ from consilience.models.learners import LEARNERS
 
 @dataclass(frozen=True, kw_only=True)
 class ClassicConfig:
-    single: tuple[Part, ...] = parts(LEARNERS, "linear", "svm", "trees")
+    single: tuple[Part, ...] = parts(LEARNERS, "linear", "svm", "trees", trees={"max_iter": 15})
     """Learners fitted on each input alone."""
     joined: tuple[Part, ...] = parts(LEARNERS, "linear", "svm", "trees")
     """Learners fitted on all inputs joined."""
+    refit_below: int = 3000
+    """With fewer training rows than this, what was chosen is fitted once more with the validation rows added: a small
+    table cannot spare them. 0: never."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,5 +43,5 @@ class DeepConfig:
 class EnsembleConfig:
     rules: tuple[Part, ...] = parts(DECISION_FUSIONS, "average", "weighted", "vote")
     """Decision-level fusions tried over the best models; none: no ensemble."""
-    best: int = 5
+    best: int = 8
     """How many of the best models they are given."""

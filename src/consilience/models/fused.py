@@ -6,6 +6,7 @@ Shape legend: B rows, U distinct cells, T tokens, D width, K answer columns.
 from __future__ import annotations
 
 from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 

@@ -13,6 +13,7 @@ from consilience.core.batch import Batch, Tokens
 from consilience.core.config import decode, decode_part, encode
 from consilience.core.errors import ConfigError
 from consilience.core.state import State
+from consilience.core.threads import sensible
 from consilience.modalities import MODALITIES
 from consilience.models.base import Member
 from consilience.models.config import DeepConfig
@@ -42,10 +43,13 @@ class Network(Member):
     def scores(self, view: View) -> np.ndarray:
         """Raw scores of the head [N, K] float32. Each distinct cell is encoded once in a stretch of rows."""
         self.model.eval()
+        threads = torch.get_num_threads()
+        torch.set_num_threads(sensible())  # as in training: another number could round another way
         out = [np.zeros((0, self.task.width), np.float32)]
         with torch.inference_mode():
             for start in range(0, len(view), _ROWS):
                 out.append(self._stretch(view, np.arange(start, min(start + _ROWS, len(view)))))
+        torch.set_num_threads(threads)
         return np.concatenate(out)
 
     def _stretch(self, view: View, rows: np.ndarray) -> np.ndarray:

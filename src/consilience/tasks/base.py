@@ -65,6 +65,10 @@ class Task(ABC):
         """Mean loss of a head's raw scores [B, K] against encoded targets [B] (torch)."""
 
     @abstractmethod
+    def merits(self, answers: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """[N] float64: how good each row's answer is, greater is better; their mean orders models as `primary` does."""
+
+    @abstractmethod
     def decode(self, answers: np.ndarray) -> list[Any]:
         """Answers [N, K] -> N predictions, of the type the target column had."""
 

@@ -93,6 +93,9 @@ class Classification(Task):
 
         return cross_entropy(scores, target, weight=class_weights, label_smoothing=label_smoothing)
 
+    def merits(self, answers: np.ndarray, target: np.ndarray) -> np.ndarray:
+        return np.asarray(answers.argmax(1) == target, np.float64)
+
     def decode(self, answers: np.ndarray) -> list[Any]:
         return [self.labels[k] for k in answers.argmax(1)]
 

@@ -63,6 +63,9 @@ class Regression(Task):
 
         return mse_loss(scores[:, 0], ((target - self.mean) / self.deviation).to(scores.dtype))
 
+    def merits(self, answers: np.ndarray, target: np.ndarray) -> np.ndarray:
+        return -((answers[:, 0] - target) ** 2)
+
     def decode(self, answers: np.ndarray) -> list[Any]:
         return [float(v) for v in answers[:, 0]]
 

@@ -32,8 +32,6 @@ class TrainConfig:
     """Chance that an input is taken away from a row in a step, 0 to 1; never all inputs of a row."""
     augment: bool = True
     """Change cells at random, as each modality sees fit, anew in every step."""
-    threads: int = 0
-    """Torch threads; 0 takes half the cores, at most 8: small steps get slower with more."""
     device: str = "auto"
     """"cpu", "cuda", "mps", or "auto": the fastest that is there."""
 

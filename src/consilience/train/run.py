@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -162,11 +161,3 @@ def pick_device(config: TrainConfig) -> torch.device:
 
 def seed_everything(seed: int) -> None:
     torch.manual_seed(derive(seed, "torch"))
-
-
-def pick_threads(config: TrainConfig) -> int:
-    """Set and return the number of torch threads. It depends on the machine and the config alone, never on the load,
-    so that two runs under one seed agree."""
-    threads = config.threads or max(1, min(8, (os.cpu_count() or 1) // 2))
-    torch.set_num_threads(threads)
-    return threads

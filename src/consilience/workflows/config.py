@@ -52,6 +52,8 @@ class RunConfig:
     """Every random choice follows from it."""
     time_budget: float = 300.0
     """Seconds for the whole run."""
+    threads: int = 0
+    """Threads of numerical libraries; 0 takes half the cores, at most 8 (or OMP_NUM_THREADS, where that is set)."""
     data: DataConfig = field(default_factory=DataConfig)
     """Table, split and decoding."""
     inputs: dict[str, Any] = field(default_factory=dict)
@@ -70,6 +72,8 @@ class RunConfig:
     def __post_init__(self) -> None:
         if not self.time_budget > 0:
             raise ValueError("time_budget must be above 0 seconds")
+        if self.threads < 0:
+            raise ValueError("threads may not be negative")
 
 
 _SECTIONS = ("classic", "deep", "train")

@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from consilience.bundle.save import save
 from consilience.core.config import dump_toml
 from consilience.core.errors import UserError
 from consilience.core.progress import Deadline, Reporter
+from consilience.core.threads import limited, sensible
 from consilience.data.check import write_bad_cells
 from consilience.data.sources import read
 from consilience.data.table import Table
@@ -54,6 +55,11 @@ def fit(sources: Mapping[str, Any], config: RunConfig, *, out: Path, reporter: R
 
     Ctrl-C while candidates are fitted ends the search: what was found by then is chosen from, saved and reported.
     """
+    with limited(config.threads or sensible()):
+        return _fit(sources, config, out=out, reporter=reporter)
+
+
+def _fit(sources: Mapping[str, Any], config: RunConfig, *, out: Path, reporter: Reporter) -> Fitted:
     deadline = Deadline(config.time_budget)
     root = Path(config.data.media_root) if config.data.media_root else None
     if root is not None and not root.is_dir():
@@ -72,7 +78,7 @@ def fit(sources: Mapping[str, Any], config: RunConfig, *, out: Path, reporter: R
         for warning in prepared.warnings:
             log.say(f"warning: {warning}")
         entries, interrupted = search(prepared, config, deadline=deadline, folder=out / "checkpoints", log=log)
-        return finish(out, config, prepared, entries, interrupted=interrupted, log=log)
+        return finish(out, config, prepared, entries, deadline=deadline, interrupted=interrupted, log=log)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -119,7 +125,9 @@ def search(
             member, facts = candidate.fit(Deadline(left * candidate.share))
             cpu = time.process_time() - cpu
             about = {"name": candidate.name, "preset": candidate.preset, "fusion": candidate.fusion}
-            entries.append(enter(prepared, member, **about, cpu_seconds=cpu, seed=seed, facts=facts))
+            entries.append(
+                enter(prepared, member, **about, cpu_seconds=cpu, seed=seed, facts=facts, refit=candidate.refit)
+            )
             log.entry(entries[-1], task.primary)
         for entry in list(ensembles(entries, prepared, config)):
             entries.append(entry)
@@ -136,16 +144,20 @@ def finish(
     prepared: Prepared,
     entries: list[Entry],
     *,
+    deadline: Deadline,
     interrupted: bool,
     log: Log,
 ) -> Fitted:
     """Choose, touch the test rows once, and write the leaderboard, the bundle and the report."""
-    task, best = prepared.task, choose(entries, prepared.task)
+    task, best = prepared.task, choose(entries, prepared)
+    if best.refit is not None and not interrupted and deadline.left > 2 * FINISH * config.time_budget:
+        log.say(f"{best.name}: fitted again with the validation rows added")
+        best = replace(best, member=best.refit(deadline.left - FINISH * config.time_budget))
     test = answers = None
     if (part := prepared.parts.get("test")) is not None and not interrupted:
         answers = best.member.predict(part.view)
         test = measure(prepared, answers, "test", seed=config.seed)
-    order = sorted(entries, key=lambda e: (e is best, *rank(e, task)), reverse=True)
+    order = sorted(entries, key=lambda e: (e.name == best.name, *rank(e, task)), reverse=True)
     facts = {
         "rows": {side: len(part.target) for side, part in prepared.parts.items()},
         "seed": config.seed,

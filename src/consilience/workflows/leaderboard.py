@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -18,6 +18,8 @@ from consilience.models.ensemble import Ensemble
 from consilience.tasks.base import Task
 from consilience.workflows.config import RunConfig
 from consilience.workflows.prepare import Prepared
+
+Refit = Callable[[float], Member]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +44,18 @@ class Entry:
     cpu_seconds: float
     ms_per_row: float
     facts: dict[str, Any] = field(default_factory=dict)
+    refit: Refit | None = None
+    """Seconds -> the same model fitted on training and validation rows; None where that is not worth it."""
 
     @property
     def metrics(self) -> dict[str, Any]:
         return self.measured.metrics
+
+    @property
+    def loss(self) -> float | None:
+        """Log loss, where the task has probabilities."""
+        found: float | None = self.metrics.get("log_loss", {"value": None})["value"]
+        return found
 
     def line(self) -> dict[str, Any]:
         return {
@@ -79,6 +89,7 @@ def enter(
     cpu_seconds: float,
     seed: int,
     facts: dict[str, Any],
+    refit: Refit | None = None,
 ) -> Entry:
     """Let a member answer the validation rows, timed, and score it."""
     valid = prepared.parts["valid"]
@@ -96,6 +107,7 @@ def enter(
         cpu_seconds=cpu_seconds,
         ms_per_row=1000 * took / max(1, len(valid.target)),
         facts=facts,
+        refit=refit,
     )
 
 
@@ -130,7 +142,21 @@ def ensembles(entries: Sequence[Entry], prepared: Prepared, config: RunConfig) -
             cpu_seconds=time.process_time() - cpu,
             ms_per_row=sum(picked[name].ms_per_row for name in member.members),
             facts={"members": list(member.members)},
+            refit=_refit_parts(member, picked),
         )
+
+
+def _refit_parts(ensemble: Ensemble, picked: dict[str, Entry]) -> Refit | None:
+    """The same rule over members that are fitted again, where that is worth it."""
+    again = {name: refit for name in ensemble.members if (refit := picked[name].refit) is not None}
+    if not again:
+        return None
+
+    def refit(seconds: float) -> Member:
+        fresh = {name: fit(seconds / len(again)) for name, fit in again.items()}
+        return Ensemble({**ensemble.members, **fresh}, ensemble.rule, kind=ensemble.rule_kind)
+
+    return refit
 
 
 def folds(groups: np.ndarray, *, seed: int, count: int = 5) -> Iterator[np.ndarray]:
@@ -144,12 +170,25 @@ def folds(groups: np.ndarray, *, seed: int, count: int = 5) -> Iterator[np.ndarr
 def rank(entry: Entry, task: Task) -> tuple[float, float]:
     """Greater is better: the primary metric, then confidence in the right answer."""
     value = entry.metrics[task.primary]["value"]
-    loss = entry.metrics.get("log_loss", {"value": None})["value"]
     signed = -np.inf if value is None else (value if task.greater_is_better else -value)
-    return float(signed), 0.0 if loss is None else -float(loss)
+    return float(signed), 0.0 if entry.loss is None else -entry.loss
 
 
-def choose(entries: Sequence[Entry], task: Task) -> Entry:
-    """The best on validation rows by the primary metric; among equals the one that answers fastest, so that an
-    ensemble must earn what it costs."""
-    return max(entries, key=lambda e: (rank(e, task)[0], -e.ms_per_row))
+def choose(entries: Sequence[Entry], prepared: Prepared) -> Entry:
+    """The best on validation rows. Few rows cannot tell neighbours apart, so: of all that the top one by the primary
+    metric does not beat by more than a standard error of the paired difference, the one whose answers are the most
+    trustworthy (`rank`: log loss where there is one), or one nearly as good that answers faster."""
+    task, target = prepared.task, prepared.parts["valid"].target
+    top = max(entries, key=lambda e: rank(e, task))
+    merit = {e.name: task.merits(prepared.parts["valid"].widen(e.answers), target) for e in entries}
+    level = []
+    for entry in entries:
+        gap = merit[top.name] - merit[entry.name]
+        if gap.mean() <= gap.std() / np.sqrt(len(gap)):
+            level.append(entry)
+    if top.loss is None:
+        near = [e for e in level if rank(e, task)[0] >= rank(top, task)[0] * (1 - 0.01 * np.sign(rank(top, task)[0]))]
+        return min(near, key=lambda e: e.ms_per_row)
+    least = min(e.loss for e in level if e.loss is not None)
+    near = [e for e in level if e.loss is not None and e.loss <= max(1.005 * least, least + 0.005)]
+    return min(near, key=lambda e: e.ms_per_row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,21 @@ class Part:
     def widen(self, answers: np.ndarray) -> np.ndarray:
         """Answers with a column of zeros for every label that training never saw."""
         return np.pad(answers, ((0, 0), (0, len(self.names) - answers.shape[1])))
+
+    def joined(self, other: Part, task: Task) -> Part:
+        """The rows of both sides, of one table, whose label the task knows."""
+        assert other.view.sources is self.view.sources
+        known = np.flatnonzero(other.target < task.width) if task.discrete else np.arange(len(other.target))
+        index = {
+            name: np.concatenate([cells, other.view.index[name][known]]) for name, cells in self.view.index.items()
+        }
+        return replace(
+            self,
+            view=View(sources=self.view.sources, index=index, rows=len(self.target) + len(known)),
+            target=np.concatenate([self.target, other.target[known]]),
+            groups=np.concatenate([self.groups, other.groups[known]]),
+            rows=np.concatenate([self.rows, other.rows[known]]),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

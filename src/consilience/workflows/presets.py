@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from consilience.core.progress import Deadline, Reporter
+from consilience.core.threads import sensible
 from consilience.models.base import Member
 from consilience.models.classic import fit_classic
 from consilience.models.config import ClassicConfig
@@ -33,6 +34,8 @@ class Candidate:
     """Deadline -> the member and facts about its training (learning curves)."""
     share: float
     """How much of the time that is left it may take, 0 to 1."""
+    refit: Callable[[float], Member] | None = None
+    """Seconds -> the same model, fitted on training and validation rows together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,29 +100,33 @@ def classic(setting: Setting, config: ClassicConfig) -> Iterator[Candidate]:
     chosen = [(part, (name,)) for part in config.single for name in names]
     if len(names) > 1 or not chosen:
         chosen += [(part, names) for part in config.joined]
+    train, valid = setting.train, setting.valid
+    worth = len(train.target) < config.refit_below and train.view.sources is valid.view.sources
     order = {part.kind: place for place, part in enumerate([*config.single, *config.joined])}
     chosen.sort(key=lambda pair: (order[pair[0].kind], len(pair[1])))
     for place, (part, inputs) in enumerate(chosen):
 
-        def fit(
-            deadline: Deadline, part: Any = part, inputs: tuple[str, ...] = inputs
-        ) -> tuple[Member, dict[str, Any]]:
-            train = setting.train
-            member = fit_classic(
-                part,
-                train.view,
-                train.target,
-                setting.task,
-                inputs=inputs,
-                seed=setting.config.seed,
-                seconds=deadline.left,
-            )
-            return member, {}
+        def learn(rows: Part, seconds: float, part: Any = part, inputs: tuple[str, ...] = inputs) -> Member:
+            seed = setting.config.seed
+            return fit_classic(part, rows.view, rows.target, setting.task, inputs=inputs, seed=seed, seconds=seconds)
+
+        def fit(deadline: Deadline, learn: Any = learn) -> tuple[Member, dict[str, Any]]:
+            return learn(setting.train, deadline.left), {}
+
+        def refit(seconds: float, learn: Any = learn) -> Member:
+            member: Member = learn(setting.train.joined(setting.valid, setting.task), seconds)
+            return member
 
         fusion = "joined features" if len(inputs) > 1 else None
         name = f"{part.kind}[{' + '.join(inputs)}]"
         yield Candidate(
-            name=name, preset="classic", fusion=fusion, inputs=inputs, fit=fit, share=1 / (len(chosen) - place + 2)
+            name=name,
+            preset="classic",
+            fusion=fusion,
+            inputs=inputs,
+            fit=fit,
+            share=1 / (len(chosen) - place + 2),
+            refit=refit if worth else None,
         )
 
 
@@ -138,14 +145,16 @@ def deep(setting: Setting) -> Candidate:
 
 
 def _train(setting: Setting, deadline: Deadline) -> tuple[Member, dict[str, Any]]:
+    import torch
+
     from consilience.models.network import Network, build
-    from consilience.train.run import pick_device, pick_threads, seed_everything, train
+    from consilience.train.run import pick_device, seed_everything, train
 
     config, prepared, task = setting.config, setting.prepared, setting.task
     assert config.deep is not None
     assert config.train is not None
     seed_everything(config.seed)
-    pick_threads(config.train)
+    torch.set_num_threads(config.threads or sensible())
     shapes: Mapping[str, Any] = {
         n: {"modality": given.plan.modality, "shape": given.processor.shape()} for n, given in prepared.inputs.items()
     }
@@ -154,8 +163,6 @@ def _train(setting: Setting, deadline: Deadline) -> tuple[Member, dict[str, Any]
     valid = setting.valid
 
     def validate(model: Any) -> tuple[float, float]:
-        import torch
-
         scores = Network(model, task, config=network.config, built_from=shapes).scores(valid.view)
         value = setting.point(task.activate(scores), valid.target)[task.primary]
         loss = float(task.loss(torch.from_numpy(scores), torch.from_numpy(valid.target)))

@@ -51,11 +51,12 @@ class NumberColumn:
         return _with_indicator(z[:, None], np.isnan(raw), self.gaps)
 
     def raw(self, parts: Parts) -> np.ndarray:
-        return np.clip(numbers(parts), -LARGEST, LARGEST).astype(np.float32)[:, None]
+        raw = numbers(parts)  # trees split a skewed number and its logarithm alike; a linear model needs the latter
+        return np.clip(_signed_log(raw) if self.log else raw, -LARGEST, LARGEST).astype(np.float32)[:, None]
 
     @property
     def raw_names(self) -> tuple[str, ...]:
-        return (self.name,)
+        return (f"log {self.name}" if self.log else self.name,)
 
     @property
     def width(self) -> int:

@@ -23,7 +23,7 @@ class Config:
     """Longest run of tokens counted as one feature: 2 counts single tokens and pairs."""
     chars: bool = True
     """Count runs of characters too: robust to spelling and inflection; the most of the cost of the features."""
-    char_ngrams: tuple[int, int] = (2, 5)
+    char_ngrams: tuple[int, int] = (3, 4)
     """Shortest and longest run of characters within a word, its two borders counted as a space each."""
     unspaced_ngrams: tuple[int, int] = (1, 3)
     """The same in scripts without spaces between words (Chinese, Japanese, Thai ...), in characters; no borders."""

@@ -62,8 +62,10 @@ class Additive:
 class Fitter:
     """The designs of some training rows, laid out once for any number of fits on all or part of them."""
 
-    def __init__(self, blocks: Mapping[str, Block], weights: np.ndarray, *, C: float, max_iter: int) -> None:
-        self._weights, self._C, self._max_iter = weights, C, max_iter
+    def __init__(
+        self, blocks: Mapping[str, Block], weights: np.ndarray, *, C: float, max_iter: int, tol: float
+    ) -> None:
+        self._weights, self._C, self._max_iter, self._tol = weights, C, max_iter, tol
         self._designs = {name: Design.fit(blocks[name], weights) for name in sorted(blocks)}
         self._operands: list[_Operand] = []
         for name, design in self._designs.items():
@@ -100,7 +102,7 @@ class Fitter:
                 raise StopIteration
 
         first = np.zeros((self._ends[-1] + 1, width)) if start is None else start
-        options = {"maxiter": self._max_iter, "gtol": 1e-4, "ftol": 64 * np.finfo(float).eps, "maxls": 50}
+        options = {"maxiter": self._max_iter, "gtol": 1e-5, "ftol": self._tol, "maxls": 50, "maxcor": 5}
         result = minimize(objective, first.reshape(-1), jac=True, method="L-BFGS-B", callback=watch, options=options)
         return result.x.reshape(-1, width), bool(result.success)
 

@@ -18,16 +18,20 @@ from consilience.models.base import Block
 
 _CELLS = 1024
 """Cells whose numbers are laid out at once."""
+_SAMPLE = 2048
+"""Cells whose covariance is taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
     """How the features of one input become P columns: the F columns, one per gap, one if whole cells were missing.
 
-    Dense columns are centred, divided by their deviation and by the root of F, so that a row has length about 1
-    whatever the input, as rows of TF-IDF have: one regularisation strength then suits all. Sparse columns stay as
-    they are. What is missing counts as the mean: a missing number, and a whole missing cell of an input that training
-    always had. Where training saw whole cells missing, what they mean was learned.
+    Dense columns are centred, and divided by their deviation unless they only say yes or no: a rare category must not
+    weigh more than a common one. Then all are scaled by one factor, so that the mean squared length of a row is the
+    number of directions in which rows really differ, (tr S)^2 / tr(S^2) of the covariance S (the participation
+    ratio): a hundred columns that say the same count as one. One regularisation strength then suits them, and rows
+    of TF-IDF (length 1), alike. Sparse columns stay as they are. A missing number is its column's mean; a missing
+    cell is zeros, which is the mean of everything.
     """
 
     mean: np.ndarray
@@ -54,9 +58,11 @@ class Design:
             weight = np.repeat(held[cells], np.diff(rows.indptr))
             mean = np.bincount(rows.indices, rows.values * weight, width) / max(held[cells].sum(), 1e-300)
         else:
-            mean, deviation, gaps = _moments(matrix, cells, held)
-            varies = deviation > 1e-6 * np.abs(mean) + 1e-12  # below that it is float32 rounding
-            factor = np.where(varies, 1.0, 0.0) / np.where(varies, deviation * np.sqrt(max(width, 1)), 1.0)
+            moments = _moments(matrix, cells, held)
+            mean, gaps = moments.mean, moments.gaps
+            varies = moments.deviation > 1e-6 * np.abs(mean) + 1e-12  # below that it is float32 rounding
+            factor = np.where(varies, 1.0, 0.0) / np.where(varies & ~moments.binary, moments.deviation, 1.0)
+            factor *= _spread(matrix, cells, held, mean, factor)
         return cls(
             mean=mean,
             factor=factor,
@@ -107,27 +113,51 @@ class Design:
         known = np.isfinite(values) & there[:, None]
         gaps = ~known[:, self.gaps] & there[:, None]
         scaled = (np.where(known, values, self.mean) - self.mean) * self.factor
-        # An indicator weighs as much as a column that is one deviation off.
-        flags = [gaps / np.sqrt(max(values.shape[1], 1)), (~there)[:, None]][: 1 + int(self.absent[0])]
+        flags = [gaps.astype(np.float64), (~there)[:, None]][: 1 + int(self.absent[0])]
         return np.concatenate([scaled, *flags], axis=1)
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
-def _moments(matrix: np.ndarray, cells: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weighted mean and deviation of each column over what is known of it, and the columns with something unknown."""
+@dataclass(frozen=True, kw_only=True)
+class _Moments:
+    """Of each column, weighted, over what is known of it."""
+
+    mean: np.ndarray
+    deviation: np.ndarray
+    binary: np.ndarray
+    """[F] bool: nothing but 0 and 1"""
+    gaps: np.ndarray
+    """[G] columns with something unknown"""
+
+
+def _moments(matrix: np.ndarray, cells: np.ndarray, held: np.ndarray) -> _Moments:
     count, total, square = (np.zeros(matrix.shape[1]) for _ in range(3))
-    gaps = np.zeros(matrix.shape[1], bool)
+    gaps, binary = np.zeros(matrix.shape[1], bool), np.ones(matrix.shape[1], bool)
     parts = [cells[begin : begin + _CELLS] for begin in range(0, len(cells), _CELLS)]
     for part in parts:
-        known = np.isfinite(matrix[part])
+        values = matrix[part]
+        known = np.isfinite(values)
         gaps |= ~known.all(0)
+        binary &= ((values == 0) | (values == 1) | ~known).all(0)
         count += held[part] @ known
-        total += held[part] @ np.where(known, matrix[part], 0.0).astype(np.float64)
+        total += held[part] @ np.where(known, values, 0.0).astype(np.float64)
     count = np.where(count > 0, count, 1.0)
     mean = total / count
     for part in parts:  # a second look, around the mean: in one pass the squares would cancel
         known = np.isfinite(matrix[part])
         square += held[part] @ np.where(known, matrix[part].astype(np.float64) - mean, 0.0) ** 2
-    return mean, np.sqrt(square / count), np.flatnonzero(gaps)
+    return _Moments(mean=mean, deviation=np.sqrt(square / count), binary=binary, gaps=np.flatnonzero(gaps))
+
+
+def _spread(matrix: np.ndarray, cells: np.ndarray, held: np.ndarray, mean: np.ndarray, factor: np.ndarray) -> float:
+    """The factor that makes the mean squared length of a row the participation ratio of the covariance, which is
+    estimated from at most `_SAMPLE` cells spread evenly over them."""
+    some = cells[np.linspace(0, len(cells) - 1, min(len(cells), _SAMPLE)).astype(np.int64)] if len(cells) else cells
+    values = matrix[some].astype(np.float64)
+    scaled = np.where(np.isfinite(values), values - mean, 0.0) * factor
+    weights = held[some]
+    covariance = (scaled * weights[:, None]).T @ scaled / max(weights.sum(), 1e-12)
+    length, square = float(np.trace(covariance)), float((covariance**2).sum())
+    return float(np.sqrt(length / square)) if square > 0 else 1.0

@@ -22,11 +22,13 @@ class Linear(Learner):
 
     @dataclass(frozen=True, kw_only=True)
     class Config:
-        C: float = 10.0
-        """How much the training rows count against the squared weights, per row; larger fits closer. An input's rows
-        are scaled to length about 1, so that 10 suits text, pictures and tables alike."""
+        C: float = 1.0
+        """How much the training rows count against the squared weights, per row; larger fits closer. Inputs are scaled
+        (design.py) so that 1 suits text, pictures and tables alike."""
         max_iter: int = 200
         """Steps of the solver, at most; fewer when the time does not allow them."""
+        tol: float = 1e-4
+        """The solver ends when a step lowers the loss by less than this share of it."""
 
         def __post_init__(self) -> None:
             if not self.C > 0:
@@ -42,7 +44,7 @@ class Linear(Learner):
         cls, config: Linear.Config, blocks: Mapping[str, Block], goal: Goal, *, seed: int, seconds: float
     ) -> Linear:
         blocks, goal = collapse(blocks, goal)
-        fitter = Fitter(blocks, goal.weights, C=config.C, max_iter=config.max_iter)
+        fitter = Fitter(blocks, goal.weights, C=config.C, max_iter=config.max_iter, tol=config.tol)
         if goal.discrete:
             classes, number = np.unique(goal.target, return_inverse=True)
             scale = np.array([0.0, 1.0])

@@ -30,7 +30,7 @@ class Svm(Learner):
 
     @dataclass(frozen=True, kw_only=True)
     class Config:
-        C: float = 1.0
+        C: float = 0.1
         """How much the training rows count against the squared weights, per row; larger fits closer."""
         epsilon: float = 0.1
         """For numbers: errors up to this are none, in (robust) deviations of the target."""
@@ -38,6 +38,8 @@ class Svm(Learner):
         """For classes: the share of the training rows that turns margins into probabilities."""
         max_iter: int = 200
         """Steps of the solver in each of its two runs, at most; fewer when the time does not allow them."""
+        tol: float = 1e-4
+        """The solver ends when a step lowers the loss by less than this share of it."""
 
         def __post_init__(self) -> None:
             if not self.C > 0:
@@ -57,7 +59,7 @@ class Svm(Learner):
     @classmethod
     def fit(cls, config: Svm.Config, blocks: Mapping[str, Block], goal: Goal, *, seed: int, seconds: float) -> Svm:
         blocks, goal = collapse(blocks, goal)
-        fitter = Fitter(blocks, goal.weights, C=config.C, max_iter=config.max_iter)
+        fitter = Fitter(blocks, goal.weights, C=config.C, max_iter=config.max_iter, tol=config.tol)
         if goal.discrete:
             classes, number = np.unique(goal.target, return_inverse=True)
             width = len(classes)

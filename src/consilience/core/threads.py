@@ -1,0 +1,29 @@
+"""How many threads numerical libraries get. Small steps get slower with more of them, and spinning threads steal the
+cores of the processes that decode; so: half the cores, at most 8, unless OMP_NUM_THREADS says otherwise.
+
+It depends on the machine alone, never on its load, so that two runs under one seed agree.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def sensible() -> int:
+    """Threads for one process on this machine."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted) > 0:
+        return int(wanted)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(8, cores // 2))
+
+
+@contextmanager
+def limited(count: int) -> Iterator[None]:
+    """BLAS and OpenMP libraries (those loaded so far) keep to `count` threads while this is open."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=count):
+        yield
