@@ -44,7 +44,7 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 our fault, 2 the user's input is wrong, 130 interrupted."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = [*(sys.argv[1:] if argv is None else argv)]  # not list(): the command of that name lives in this package
     only = next((word for word in words if word in COMMANDS), None)
     args = parser(only).parse_args(words)
     try:

@@ -39,6 +39,10 @@ class Tokens:
         """[U] bool: which cells have at least one real token."""
         return self.mask.any(1)
 
+    def take(self, cells: Array) -> Tokens:
+        """The chosen cells, repeats allowed: what distinct cells become when rows ask for theirs."""
+        return Tokens(values=self.values[cells], mask=self.mask[cells])
+
     def map(self, change: Callable[[Array], Array]) -> Tokens:
         return Tokens(values=change(self.values), mask=change(self.mask))
 

@@ -111,9 +111,9 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     out = dict(base)
     for key, value in over.items():
         old = out.get(key)
-        tables = isinstance(old, Mapping) and isinstance(value, Mapping)
-        if tables and value.get("kind", old.get("kind")) == old.get("kind"):
-            out[key] = merge(old, value)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            same = value.get("kind", old.get("kind")) == old.get("kind")
+            out[key] = merge(old, value) if same else value
         else:
             out[key] = value
     return out

@@ -11,7 +11,7 @@ from consilience.core.errors import BadCell
 
 @lru_cache(maxsize=8)
 def _real(root: Path) -> Path:
-    """Thousands of cells share a root: its links are followed once. `root` is absolute: the working directory changes."""
+    """Thousands of cells share a root: its links are followed once. Absolute, for the working directory changes."""
     return Path(os.path.realpath(root))
 
 

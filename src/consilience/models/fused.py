@@ -48,7 +48,8 @@ class FusedModel(nn.Module):
         self.names = tuple(names)
         self.encoders = nn.ModuleList(encoders[n] for n in names)
         self.summaries = nn.ModuleList(
-            Summary(e.width, config.width, pooled=fusion.pooled, dropout=config.dropout) for e in self.encoders
+            Summary(int(encoders[n].width), config.width, pooled=fusion.pooled, dropout=config.dropout)  # type: ignore[arg-type]
+            for n in names
         )
         self.fusion = fusion(config.fusion.config, names, config.width)
         self.head = nn.Sequential(nn.ReLU(), nn.Linear(self.fusion.width, out))
@@ -65,7 +66,7 @@ class FusedModel(nn.Module):
 
     def answer(self, cells: Mapping[str, Tokens], index: Mapping[str, Tensor]) -> Output:
         """Encoded distinct cells, and which of them each row has [B] -> scores of the rows [B, K]."""
-        rows = {name: cells[name].map(lambda array, of=index[name]: array[of]) for name in self.names}
+        rows = {name: cells[name].take(index[name]) for name in self.names}
         return Output(values={"scores": self.head(self.fusion(rows).pooled)})
 
 

@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import pad
 
 from consilience.core.batch import Batch, Tokens
-from consilience.core.config import decode, decode_part, encode
+from consilience.core.config import Part, decode, decode_part, encode
 from consilience.core.errors import ConfigError
 from consilience.core.state import State
 from consilience.core.threads import sensible
@@ -86,10 +86,11 @@ def _join(parts: Sequence[Tokens]) -> Tokens:
     if len(parts) == 1:
         return parts[0]
     longest = max(part.mask.shape[1] for part in parts)
-    padded = [
-        part.map(lambda t, short=longest - part.mask.shape[1]: pad(t, (0, 0) * (t.ndim - 2) + (0, short)))
-        for part in parts
-    ]
+
+    def lengthen(tensor: torch.Tensor) -> torch.Tensor:
+        return pad(tensor, (0, 0) * (tensor.ndim - 2) + (0, longest - tensor.shape[1]))
+
+    padded = [part.map(lengthen) for part in parts]
     return Tokens(values=torch.cat([p.values for p in padded]), mask=torch.cat([p.mask for p in padded]))
 
 
@@ -99,11 +100,14 @@ def build(config: DeepConfig, inputs: Mapping[str, Any], task: Task) -> Network:
     Every encoder of `config.encoders` must name an input; inputs it leaves out get their modality's default.
     """
     problems = [f"deep.encoders.{name}: there is no such input" for name in config.encoders if name not in inputs]
-    chosen, encoders = {}, {}
+    chosen: dict[str, Part] = {}
+    encoders = {}
     for name, given in sorted(inputs.items()):
         modality = MODALITIES.load(given["modality"])
         wanted = config.encoders.get(name, modality.default_encoder)
-        chosen[name] = decode_part(wanted, f"deep.encoders.{name}", problems, modality.encoders)
+        encoder = decode_part(wanted, f"deep.encoders.{name}", problems, modality.encoders)
+        if encoder is not None:
+            chosen[name] = encoder
     if problems:
         raise ConfigError(problems)
     for name, encoder in chosen.items():

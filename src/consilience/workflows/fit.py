@@ -26,7 +26,7 @@ from consilience.evaluate import point
 from consilience.models.constant import Constant
 from consilience.workflows import report
 from consilience.workflows.config import PRESETS, RunConfig
-from consilience.workflows.leaderboard import Entry, choose, ensembles, enter, measure, rank
+from consilience.workflows.leaderboard import About, Entry, choose, ensembles, enter, measure, rank
 from consilience.workflows.prepare import Prepared, prepare
 from consilience.workflows.presets import Setting
 
@@ -97,8 +97,8 @@ class Log(Reporter):
         """A new line of the leaderboard."""
         found = entry.metrics[primary]["value"]
         value = "undefined" if found is None else f"{found:.4f}"
-        self.reporter.say(f"{entry.name}: {primary} {value} on validation rows, {entry.cpu_seconds:.1f} CPU-s")
-        self.event({"entry": entry.line(), **entry.facts})
+        self.reporter.say(f"{entry.name}: {primary} {value} on validation rows, {entry.about.cpu_seconds:.1f} CPU-s")
+        self.event({"entry": entry.line(), **entry.about.facts})
 
     def event(self, fact: dict[str, Any]) -> None:
         with self.path.open("a", encoding="utf-8") as file:
@@ -113,8 +113,7 @@ def search(
     task, seed = prepared.task, config.seed
     setting = Setting(prepared=prepared, config=config, folder=folder, reporter=log, point=partial(point, task.kind))
     answer = Constant(task.constant(prepared.parts["train"].target))
-    facts = {"name": "looks at nothing", "preset": "baseline", "fusion": None, "cpu_seconds": 0.0}
-    entries = [enter(prepared, answer, **facts, seed=seed, facts={})]
+    entries = [enter(prepared, answer, About(name="looks at nothing", preset="baseline"), seed=seed)]
     try:
         for candidate in PRESETS.load(config.preset).candidates(setting):
             left = deadline.left - FINISH * config.time_budget
@@ -123,11 +122,15 @@ def search(
                 continue
             cpu = time.process_time()
             member, facts = candidate.fit(Deadline(left * candidate.share))
-            cpu = time.process_time() - cpu
-            about = {"name": candidate.name, "preset": candidate.preset, "fusion": candidate.fusion}
-            entries.append(
-                enter(prepared, member, **about, cpu_seconds=cpu, seed=seed, facts=facts, refit=candidate.refit)
+            about = About(
+                name=candidate.name,
+                preset=candidate.preset,
+                fusion=candidate.fusion,
+                cpu_seconds=time.process_time() - cpu,
+                facts=facts,
+                refit=candidate.refit,
             )
+            entries.append(enter(prepared, member, about, seed=seed))
             log.entry(entries[-1], task.primary)
         for entry in list(ensembles(entries, prepared, config)):
             entries.append(entry)
@@ -150,9 +153,9 @@ def finish(
 ) -> Fitted:
     """Choose, touch the test rows once, and write the leaderboard, the bundle and the report."""
     task, best = prepared.task, choose(entries, prepared)
-    if best.refit is not None and not interrupted and deadline.left > 2 * FINISH * config.time_budget:
+    if best.about.refit is not None and not interrupted and deadline.left > 2 * FINISH * config.time_budget:
         log.say(f"{best.name}: fitted again with the validation rows added")
-        best = replace(best, member=best.refit(deadline.left - FINISH * config.time_budget))
+        best = replace(best, member=best.about.refit(deadline.left - FINISH * config.time_budget))
     test = answers = None
     if (part := prepared.parts.get("test")) is not None and not interrupted:
         answers = best.member.predict(part.view)

@@ -31,21 +31,37 @@ class Measured:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One line of the leaderboard, with the member it is about and its answers on validation rows."""
+class About:
+    """What is known of a model before it answers anything."""
 
     name: str
     preset: str
-    fusion: str | None
-    inputs: tuple[str, ...]
+    fusion: str | None = None
+    cpu_seconds: float = 0.0
+    """CPU time of its training."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """JSON about its training: learning curves, members."""
+    refit: Refit | None = None
+    """Seconds -> the same model fitted on training and validation rows; None where that is not worth it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One line of the leaderboard, with the member it is about and its answers on validation rows."""
+
+    about: About
     member: Member
     answers: np.ndarray
     measured: Measured
-    cpu_seconds: float
     ms_per_row: float
-    facts: dict[str, Any] = field(default_factory=dict)
-    refit: Refit | None = None
-    """Seconds -> the same model fitted on training and validation rows; None where that is not worth it."""
+
+    @property
+    def name(self) -> str:
+        return self.about.name
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(self.member.inputs)
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -60,11 +76,11 @@ class Entry:
     def line(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "preset": self.preset,
-            "fusion": self.fusion,
+            "preset": self.about.preset,
+            "fusion": self.about.fusion,
             "inputs": list(self.inputs),
             "metrics": self.metrics,
-            "cpu_seconds": round(self.cpu_seconds, 3),
+            "cpu_seconds": round(self.about.cpu_seconds, 3),
             "ms_per_row": round(self.ms_per_row, 4),
         }
 
@@ -79,35 +95,18 @@ def measure(prepared: Prepared, answers: np.ndarray, side: str, *, seed: int) ->
     return Measured(metrics=metrics, details=details)
 
 
-def enter(
-    prepared: Prepared,
-    member: Member,
-    *,
-    name: str,
-    preset: str,
-    fusion: str | None,
-    cpu_seconds: float,
-    seed: int,
-    facts: dict[str, Any],
-    refit: Refit | None = None,
-) -> Entry:
+def enter(prepared: Prepared, member: Member, about: About, *, seed: int) -> Entry:
     """Let a member answer the validation rows, timed, and score it."""
     valid = prepared.parts["valid"]
     started = time.perf_counter()
     answers = member.predict(valid.view)
     took = time.perf_counter() - started
     return Entry(
-        name=name,
-        preset=preset,
-        fusion=fusion,
-        inputs=tuple(member.inputs),
+        about=about,
         member=member,
         answers=answers,
         measured=measure(prepared, answers, "valid", seed=seed),
-        cpu_seconds=cpu_seconds,
         ms_per_row=1000 * took / max(1, len(valid.target)),
-        facts=facts,
-        refit=refit,
     )
 
 
@@ -131,24 +130,26 @@ def ensembles(entries: Sequence[Entry], prepared: Prepared, config: RunConfig) -
             fused[rows] = fitted.fuse({n: a[rows] for n, a in answers.items()})
         fitted = learn({n: a[known] for n, a in answers.items()}, valid.target[known])
         member = Ensemble({name: e.member for name, e in picked.items()}, fitted, kind=rule.kind).pruned()
-        yield Entry(
+        about = About(
             name=f"{rule.kind} of {len(member.members)}",
             preset="ensemble",
             fusion=rule.kind,
-            inputs=member.inputs,
+            cpu_seconds=time.process_time() - cpu,
+            facts={"members": list(member.members)},
+            refit=_refit_parts(member, picked),
+        )
+        yield Entry(
+            about=about,
             member=member,
             answers=fused,
             measured=measure(prepared, fused, "valid", seed=config.seed),
-            cpu_seconds=time.process_time() - cpu,
             ms_per_row=sum(picked[name].ms_per_row for name in member.members),
-            facts={"members": list(member.members)},
-            refit=_refit_parts(member, picked),
         )
 
 
 def _refit_parts(ensemble: Ensemble, picked: dict[str, Entry]) -> Refit | None:
     """The same rule over members that are fitted again, where that is worth it."""
-    again = {name: refit for name in ensemble.members if (refit := picked[name].refit) is not None}
+    again = {name: fit for name in ensemble.members if (fit := picked[name].about.refit) is not None}
     if not again:
         return None
 

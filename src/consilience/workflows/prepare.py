@@ -153,6 +153,7 @@ def prepare(tables: Mapping[str, Table], config: RunConfig, *, scratch: Path, re
             groups=independent(loaded[of], tables[of], config.data.group)[chosen],
         )
         reporter.say(f"{side}: {len(chosen):,} rows")
+    warnings += _rare(parts, task, config.target)
     for side in ("valid", "test"):
         if side in parts:
             shared = overlap(_contents(loaded, sides["train"]), _contents(loaded, sides[side]))
@@ -244,7 +245,7 @@ def _sides(
 def _fit(plan: InputPlan, config: Any, cells: Cells, rows: np.ndarray) -> Processor:
     """A processor that has seen the cells of training rows and no others."""
     counts = np.bincount(cells.index[rows], minlength=len(cells.values))
-    seen = [u for u in np.flatnonzero(counts) if cells.values[u] is not None]
+    seen = [u for u in np.flatnonzero(counts).tolist() if cells.values[u] is not None]
     values = Chosen(cells.values, seen)
     return MODALITIES.load(plan.modality)().fit(values, config, weights=counts[seen])  # type: ignore[no-any-return]
 
@@ -279,6 +280,18 @@ def independent(dataset: Dataset, table: Table, column: str | None) -> np.ndarra
     if not shared:
         return np.full(dataset.rows, -1, np.int64)
     return min(shared, key=lambda groups: len(np.unique(groups)))
+
+
+def _rare(parts: Mapping[str, Part], task: Task, column: str) -> list[str]:
+    """Labels so rare that nothing can be said of how well they are recognised."""
+    if not task.discrete:
+        return []
+    counts = np.bincount(parts["train"].target, minlength=task.width)
+    once = [task.names[k] for k in np.flatnonzero(counts <= 1)]
+    if not once:
+        return []
+    shown = ", ".join(repr(name) for name in once[:5]) + (f" and {len(once) - 5} more" if len(once) > 5 else "")
+    return [f"column {column!r}: {shown}: at most one training row each, too few to learn from"]
 
 
 def _contents(loaded: Mapping[str, Dataset], side: tuple[str, np.ndarray]) -> dict[str, np.ndarray]:

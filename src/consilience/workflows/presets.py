@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from consilience.core.config import Part as ConfigPart
 from consilience.core.progress import Deadline, Reporter
 from consilience.core.threads import sensible
 from consilience.models.base import Member
@@ -97,9 +98,9 @@ def alone(setting: Setting) -> Iterator[Candidate]:
 
 def classic(setting: Setting, config: ClassicConfig) -> Iterator[Candidate]:
     names = tuple(sorted(setting.prepared.inputs))
-    chosen = [(part, (name,)) for part in config.single for name in names]
-    if len(names) > 1 or not chosen:
-        chosen += [(part, names) for part in config.joined]
+    chosen: list[tuple[ConfigPart, tuple[str, ...]]] = [(part, names) for part in config.joined]
+    if len(names) > 1 or not chosen:  # of a single input, the learners for joined inputs are the full-strength ones
+        chosen += [(part, (name,)) for part in config.single for name in names]
     train, valid = setting.train, setting.valid
     worth = len(train.target) < config.refit_below and train.view.sources is valid.view.sources
     order = {part.kind: place for place, part in enumerate([*config.single, *config.joined])}

@@ -48,7 +48,7 @@ def write(
         test=test.metrics if test else None,
         details=(test or best.measured).details,
         details_on="validation" if test is None else "test",
-        curves=[_curve(entry) for entry in entries if "curve" in entry.facts],
+        curves=[_curve(entry) for entry in entries if "curve" in entry.about.facts],
         groups=_groups(config, prepared, side, best.answers if answers is None else answers),
         columns=_columns(prepared),
         warnings=prepared.warnings,
@@ -66,13 +66,14 @@ def _baselines(entries: Sequence[Entry], prepared: Prepared) -> list[Baseline]:
     for label, of in (("looking at nothing ({})", nothing), ("the best single input ({})", single)):
         for entry in of[:1]:
             name = entry.name if not entry.inputs else f"{entry.inputs[0]}: {entry.name}"
-            found.append({"label": label.format(name), **entry.metrics[primary]})
+            metric = entry.metrics[primary]
+            found.append({"label": label.format(name), "value": metric["value"], "ci95": metric["ci95"]})
     return found
 
 
 def _curve(entry: Entry) -> Curve:
     names = {"valid_score": "metric"}
-    epochs = [{names.get(key, key): value for key, value in epoch.items()} for epoch in entry.facts["curve"]]
+    epochs = [{names.get(key, key): value for key, value in epoch.items()} for epoch in entry.about.facts["curve"]]
     return {"name": entry.name, "epochs": epochs}  # type: ignore[typeddict-item]
 
 

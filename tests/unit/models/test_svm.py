@@ -35,12 +35,14 @@ def fit(matrix, goal, **config):
 
 def test_decides_as_the_support_vector_machine_of_scikit_learn():
     matrix, target = make_rows()
-    scaled = (matrix - matrix.mean(0)) / matrix.std(0) / np.sqrt(5)
+    scaled = (matrix - matrix.mean(0)) / matrix.std(0)
+    covariance = np.cov(scaled.T, bias=True)
+    scaled *= np.sqrt(np.trace(covariance) / (covariance**2).sum())  # rows as long as there are directions
     # There the intercept is a weight like the others; a large constant column makes it as good as free.
     theirs = (
         LinearSVC(C=1.0, intercept_scaling=1000, dual=False, tol=1e-8).fit(scaled, target).decision_function(scaled)
     )
-    model = fit(matrix, make_goal(target))._model
+    model = fit(matrix, make_goal(target), C=1.0, tol=1e-14)._model
     np.testing.assert_allclose(model.scores({"x": make_block(matrix)}), theirs, atol=0.01)
 
 

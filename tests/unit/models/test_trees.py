@@ -76,7 +76,9 @@ def test_numbers_as_scikit_learn_does_bit_for_bit():
     config = Trees.Config(max_iter=20)
     goal = make_goal(target * 10.0)
     ours = Trees.fit(config, {"x": dense_block(matrix)}, goal, seed=0, seconds=FOREVER)
-    theirs = HistGradientBoostingRegressor(max_iter=20, early_stopping=False).fit(matrix, target * 10.0)
+    theirs = HistGradientBoostingRegressor(
+        max_iter=20, learning_rate=0.2, l2_regularization=1.0, max_bins=63, early_stopping=False
+    ).fit(matrix, target * 10.0)
     fresh = make_rows(count=300, seed=9)[0]
     assert np.array_equal(ours.predict({"x": dense_block(fresh)})[:, 0], theirs.predict(fresh))
 
