@@ -18,7 +18,7 @@ class TrainConfig:
     """Largest norm of the gradient; 0 clips nothing."""
     epochs: int = 40
     """Most epochs; the schedule ends with them (or with the time, when that is shorter)."""
-    batch_rows: int = 128
+    batch_rows: int = 192
     """Rows in a step, about; rows that share an expensive cell are kept together."""
     warmup: float = 0.2
     """Share of the training over which the learning rate rises, 0 to 1."""
@@ -28,8 +28,9 @@ class TrainConfig:
     """Share of the target spread over all classes, 0 to 1."""
     class_weights: Literal["none", "balanced"] = "none"
     """"balanced": each class counts alike in the loss, however rare."""
-    modality_dropout: float = 0.0
-    """Chance that an input is taken away from a row in a step, 0 to 1; never all inputs of a row."""
+    modality_dropout: float = 0.02
+    """Chance that an input is taken away from a row in a step, 0 to 1; never all inputs of a row. A little of it is
+    what teaches the network to answer without an input."""
     augment: bool = True
     """Change cells at random, as each modality sees fit, anew in every step."""
     device: str = "auto"
