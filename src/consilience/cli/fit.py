@@ -100,15 +100,14 @@ def show(fitted: Any) -> None:
         [
             ("* " if e["name"] == fitted.best else "  ") + e["name"],
             e["preset"],
-            ", ".join(e["inputs"]) or "–",
             show_metric(e["metrics"][primary]),
             f"{e['cpu_seconds']:.1f}",
             f"{e['ms_per_row']:.3f}",
         ]
         for e in board
     ]
-    head = ["model", "preset", "inputs", f"{primary} (95 %)", "CPU-s", "ms/row"]
-    print_table("Leaderboard, on validation rows", head, rows, right=(3, 4, 5))
+    head = ["model", "preset", f"{primary} (95 %)", "CPU-s", "ms/row"]
+    print_table("Leaderboard, on validation rows", head, rows, right=(2, 3, 4))
     if fitted.test:
         print(f"Test, {fitted.best}: {primary} {show_metric(fitted.test[primary])}")
     print(f"Run: {fitted.run}   Report: {fitted.run / 'report.html'}")

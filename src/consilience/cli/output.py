@@ -44,11 +44,11 @@ def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], 
 
 
 def show_metric(metric: dict[str, Any]) -> str:
-    """0.974 (0.961 to 0.983)"""
+    """0.974 (0.961–0.983)"""
     value, interval = metric["value"], metric.get("ci95")
     if value is None:
         return "–"
-    return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
+    return f"{value:.3f}" + (f" ({interval[0]:.3f}–{interval[1]:.3f})" if interval else "")
 
 
 class Terminal(Reporter):

@@ -23,6 +23,9 @@ class Task(ABC):
     discrete: ClassVar[bool]
     """Targets are class numbers (learners fit classifiers) rather than real values (learners fit regressors)."""
 
+    baseline: ClassVar[str]
+    """What `constant` is called."""
+
     @classmethod
     @abstractmethod
     def claims(cls, cells: Sequence[Any]) -> str | None:

@@ -21,6 +21,7 @@ class Classification(Task):
     primary = "accuracy"
     greater_is_better = True
     discrete = True
+    baseline = "majority class"
 
     def __init__(self, labels: Sequence[Any]) -> None:
         self.labels = tuple(labels)

@@ -18,6 +18,7 @@ class Regression(Task):
     primary = "rmse"
     greater_is_better = False
     discrete = False
+    baseline = "mean"
 
     def __init__(self, *, name: str, mean: float, deviation: float) -> None:
         self.name, self.mean, self.deviation = name, mean, deviation

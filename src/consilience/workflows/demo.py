@@ -14,12 +14,12 @@ from consilience.workflows.fit import Fitted, fit
 DATA = ("easy-vqa",)
 
 
-def demo(data: str, *, out: Path, rows: int = 2_500, seed: int, reporter: Reporter) -> Fitted:
+def demo(data: str, *, out: Path, rows: int = 5_000, seed: int, reporter: Reporter) -> Fitted:
     """Write the tables of `data` to `out`, fit them with the default preset, leave the run in `out`/run."""
     if data not in DATA:
         raise UserError(unknown("demo data", data, DATA))
-    folder, root = out / "data", easy_vqa_tables(out / "data", rows=rows, test_rows=rows)
-    reporter.say(f"easy-VQA: {rows:,} questions about pictures in {folder / 'train.csv'}, as many for the test")
+    folder, root = out / "data", easy_vqa_tables(out / "data", rows=rows, test_rows=None)
+    reporter.say(f"easy-VQA: {rows:,} questions about pictures in {folder / 'train.csv'}; test: {folder / 'test.csv'}")
     flags = {
         "target": "answer",
         "seed": seed,

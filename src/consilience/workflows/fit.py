@@ -113,7 +113,7 @@ def search(
     task, seed = prepared.task, config.seed
     setting = Setting(prepared=prepared, config=config, folder=folder, reporter=log, point=partial(point, task.kind))
     answer = Constant(task.constant(prepared.parts["train"].target))
-    entries = [enter(prepared, answer, About(name="looks at nothing", preset="baseline"), seed=seed)]
+    entries = [enter(prepared, answer, About(name=task.baseline, preset="baseline"), seed=seed)]
     try:
         for candidate in PRESETS.load(config.preset).candidates(setting):
             left = deadline.left - FINISH * config.time_budget

@@ -43,7 +43,7 @@ def write(
         seed=config.seed,
         date=datetime.date.today().isoformat(),
         version=__version__,
-        data=prepared.tables["train"].name,
+        data=Path(prepared.tables["train"].name).name,
         baselines=_baselines(entries, prepared),
         test=test.metrics if test else None,
         details=(test or best.measured).details,

@@ -83,7 +83,7 @@ def test_assign_reads_toml_values_and_falls_back_to_text() -> None:
 
 @pytest.mark.parametrize("bad", ["", "=1", "a", "a..b=1", ".a=1"])
 def test_assign_refuses_what_is_no_setting(bad) -> None:
-    with pytest.raises(UserError, match="name.of.key=value"):
+    with pytest.raises(UserError, match=r"name\.of\.key=value"):
         assign({}, bad)
 
 

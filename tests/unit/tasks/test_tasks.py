@@ -100,7 +100,7 @@ def test_an_unknown_label_names_row_and_value() -> None:
 
 @pytest.mark.parametrize("bad", ["x", "nan", "inf", float("nan"), None, True])
 def test_what_is_no_number_names_the_row(bad) -> None:
-    with pytest.raises(DataError, match="row 2: .* is not a finite number"):
+    with pytest.raises(DataError, match=r"row 2: .* is not a finite number"):
         Regression.fit([1.0, bad, 3.0], column="y")
 
 

@@ -120,12 +120,21 @@ def test_it_repeats_itself_under_a_seed(tmp_path) -> None:
     assert all(torch.equal(first[k], second[k]) for k in first)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"optimizer": "sgd"}, {"lr": 1e-4}, {"weight_decay": 5.0}, {"clip": 1e-3}, {"epochs": 3}, {"batch_rows": 64}]
-    + [{"warmup": 0.8}, {"label_smoothing": 0.3}, {"class_weights": "balanced"}, {"augment": False}],
-    ids=str,
-)  # fmt: skip
+CHANGES = {
+    "optimizer": "sgd",
+    "lr": 1e-4,
+    "weight_decay": 5.0,
+    "clip": 1e-3,
+    "epochs": 3,
+    "batch_rows": 64,
+    "warmup": 0.8,
+    "label_smoothing": 0.3,
+    "class_weights": "balanced",
+    "augment": False,
+}
+
+
+@pytest.mark.parametrize("change", [{key: value} for key, value in CHANGES.items()], ids=str)
 def test_every_key_changes_the_weights(tmp_path, change) -> None:
     plain = run(tmp_path, TrainConfig(epochs=2, batch_rows=32))[0].state_dict()
     other = run(tmp_path, TrainConfig(**({"epochs": 2, "batch_rows": 32} | change)))[0].state_dict()
@@ -160,20 +169,24 @@ def test_an_interrupt_leaves_the_best_weights(tmp_path) -> None:
 
             return bar()
 
-    import consilience.core.progress as progress
-
-    model = None
+    rng = np.random.default_rng(0)
+    values = list(rng.normal(size=(60, 4)).astype(np.float32))
+    index = {"x": rng.integers(0, 60, 300)}
+    view = View(sources={"x": Source(values=values, processor=Vectors())}, index=index, rows=300)
+    model = Net()
     with pytest.raises(KeyboardInterrupt):
-        rng = np.random.default_rng(0)
-        values = list(rng.normal(size=(60, 4)).astype(np.float32))
-        view = View(
-            sources={"x": Source(values=values, processor=Vectors())}, index={"x": rng.integers(0, 60, 300)}, rows=300
-        )
-        model = Net()
         train(
-            model, view, rng.integers(0, 2, 300), Classification(["a", "b"]), TrainConfig(batch_rows=32), names=["x"],
-            validate=lambda m: (0.5, 1.0), deadline=progress.Deadline(60), seed=0, folder=tmp_path, reporter=Impatient(),
-        )  # fmt: skip
-    assert model is not None
+            model,
+            view,
+            rng.integers(0, 2, 300),
+            Classification(["a", "b"]),
+            TrainConfig(batch_rows=32),
+            names=["x"],
+            validate=lambda m: (0.5, 1.0),
+            deadline=Deadline(60),
+            seed=0,
+            folder=tmp_path,
+            reporter=Impatient(),
+        )
     assert all(torch.isfinite(p).all() for p in model.parameters())
     assert not model.training
