@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from measure import consilience, machine, run
+from _measure import consilience, machine, run
 
 from consilience.data.sources import read, write
 from consilience.workflows.demo import easy_vqa_tables
@@ -38,7 +38,7 @@ def main() -> None:
         _with_kind(folder / "test.csv")
         reference = None
         if args.reference or "classic" in args.presets:
-            reference = run(sys.executable, str(HERE / "reference_trees.py"), str(folder), str(root))
+            reference = run(sys.executable, str(HERE / "_reference_trees.py"), str(folder), str(root))
             print(f"  reference (HistGradientBoosting, 60 iterations): {reference.output.strip()}, "
                   f"{reference.cpu_seconds:.1f} CPU-s")  # fmt: skip
         for preset in args.presets.split(","):

@@ -15,7 +15,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from measure import consilience, machine, run
+from _measure import consilience, machine, run
 
 from consilience.data.sources import write
 

@@ -1,6 +1,6 @@
 """How quickly our NumPy forest answers, against scikit-learn's predict_proba of the same model, side by side.
 
-    OMP_NUM_THREADS=1 python benchmarks/trees.py
+    OMP_NUM_THREADS=1 python benchmarks/bench_trees.py
 
 780 trees (60 rounds x 13 classes x up to 31 leaves) over 320 columns; CPU time, best of 5, the two alternating. It also
 checks that both answer alike. On one thread of a Xeon (2 cores shared with others, scikit-learn 1.9.1, NumPy 2.4.6):
