@@ -177,7 +177,7 @@ def rank(entry: Entry, task: Task) -> tuple[float, float]:
 
 def choose(entries: Sequence[Entry], prepared: Prepared) -> Entry:
     """The best on validation rows. Few rows cannot tell neighbours apart, so: of all that the top one by the primary
-    metric does not beat by more than a standard error of the paired difference, the one whose answers are the most
+    metric does not beat by more than two standard errors of the paired difference, the one whose answers are the most
     trustworthy (`rank`: log loss where there is one), or one nearly as good that answers faster."""
     task, target = prepared.task, prepared.parts["valid"].target
     top = max(entries, key=lambda e: rank(e, task))
@@ -185,7 +185,7 @@ def choose(entries: Sequence[Entry], prepared: Prepared) -> Entry:
     level = []
     for entry in entries:
         gap = merit[top.name] - merit[entry.name]
-        if gap.mean() <= gap.std() / np.sqrt(len(gap)):
+        if gap.mean() <= 2 * gap.std() / np.sqrt(len(gap)):
             level.append(entry)
     if top.loss is None:
         near = [e for e in level if rank(e, task)[0] >= rank(top, task)[0] * (1 - 0.01 * np.sign(rank(top, task)[0]))]

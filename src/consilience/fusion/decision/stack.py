@@ -33,8 +33,8 @@ def fallback(target: np.ndarray, width: int, *, discrete: bool) -> np.ndarray:
 
 
 def mean(values: np.ndarray, there: np.ndarray, weights: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
-    """[N, K]: weighted mean over the models that have an answer; `weights` [M], all above zero."""
+    """[N, K]: weighted mean over the models that have an answer; `weights` [M], not below zero."""
     shares = there * weights[:, None]
     total = shares.sum(0)
     sums = (values * shares[:, :, None]).sum(0)
-    return np.where(there.any(0, keepdims=True).T, sums / np.where(total > 0, total, 1.0)[:, None], otherwise)
+    return np.where((total > 0)[:, None], sums / np.where(total > 0, total, 1.0)[:, None], otherwise)

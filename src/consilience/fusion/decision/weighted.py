@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,10 +26,14 @@ class Weighted(DecisionFusion):
         """How many validation rows' worth of belief that all models are equally good; 0 trusts the rows alone."""
         max_iter: int = 500
         """Steps of the search, at most."""
+        least: float = 0.02
+        """A model whose weight would be below this gets none: it would cost time and change next to nothing."""
 
         def __post_init__(self) -> None:
             if not self.pull >= 0:
                 raise ValueError(f"pull must be at least 0, not {self.pull}")
+            if not 0 <= self.least < 1:
+                raise ValueError(f"least must be at least 0 and below 1, not {self.least}")
             if self.max_iter < 1:
                 raise ValueError(f"max_iter must be at least 1, not {self.max_iter}")
 
@@ -50,7 +54,11 @@ class Weighted(DecisionFusion):
         else:
             loss = _squared_error(values[:, some, 0] - target[some], there)
         weights = _search(_pulled(loss, config.pull), len(names), config.max_iter)
+        weights = _lean(weights, config.least, loss, there)
         return cls(names=names, weights=weights, otherwise=otherwise)
+
+    def used(self, names: Iterable[str]) -> set[str]:
+        return {name for name in names if self.weights.get(name, 0.0) > 0}
 
     @property
     def weights(self) -> dict[str, float]:
@@ -102,6 +110,15 @@ def _squared_error(error: np.ndarray, there: np.ndarray) -> _Loss:
         return float((mixed**2).sum() / 2 / variance), slope / variance
 
     return loss
+
+
+def _lean(weights: np.ndarray, least: float, loss: _Loss, there: np.ndarray) -> np.ndarray:
+    """Without the weights below `least`, unless rows need them: as their only answer, or against a zero elsewhere."""
+    lean = np.where(weights < min(least, weights.max()), 0.0, weights)
+    lean /= lean.sum()
+    if not (lean @ there > 0).all():
+        return weights
+    return lean if loss(lean)[0] <= loss(weights)[0] + 0.001 * there.shape[1] else weights
 
 
 def _pulled(loss: _Loss, pull: float) -> _Loss:

@@ -41,7 +41,7 @@ class Trees(Learner):
         """Training rows in a leaf, at least."""
         l2: float = 1.0
         """Penalty on the squared leaf values, in units of rows; with none, leaves of rare classes explode."""
-        sparse_columns: int = 128
+        sparse_columns: int = 64
         """Columns kept of a sparse input, the most telling ones; dense inputs keep all."""
         max_bins: int = 63
         """Distinct values of a column that are told apart, 2 to 255. 63 cost half of what 255 do and lose little."""
