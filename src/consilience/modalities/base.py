@@ -143,9 +143,9 @@ class Modality(ABC):
     @abstractmethod
     def restore(self, state: State, config: Any) -> Processor: ...
 
+    @abstractmethod
     def example(self, config: Any, processor: Processor, rng: np.random.Generator) -> tuple[Any, ...]:
         """A made-up raw cell that `load` accepts, for golden rows: str, int, float or bytes, one per column."""
-        raise NotImplementedError
 
 
 def is_blank(value: Any) -> bool:

@@ -65,7 +65,10 @@ def train(
     total, done, share = config.epochs * steps, 0, 0.0
     history, best, perfect = History(), (-np.inf, -np.inf), 0
     kept = _weights_of(model)
-    per_step = per_check = 0.0
+    checked = time.monotonic()
+    validate(model)  # only to know how long it takes: the last one, and the one by who asked for this, must fit in
+    per_check = time.monotonic() - checked
+    per_step = 0.0
     with reporter.bar("training", total) as advance:
         try:
             for number in range(1, config.epochs + 1):
@@ -90,7 +93,7 @@ def train(
                     if done % 10 == 0 or done == steps:
                         per_step = (time.monotonic() - started) / len(losses)
                     advance(done, f"epoch {number}")
-                    if deadline.left < per_check + per_step:
+                    if deadline.left < 2 * per_check + per_step:
                         history.stopped = "the time budget ended"
                         break
                 checked = time.monotonic()

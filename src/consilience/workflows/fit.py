@@ -113,10 +113,13 @@ def search(
     task, seed = prepared.task, config.seed
     setting = Setting(prepared=prepared, config=config, folder=folder, reporter=log, point=partial(point, task.kind))
     answer = Constant(task.constant(prepared.parts["train"].target))
+    started = time.monotonic()
     entries = [enter(prepared, answer, About(name=task.baseline, preset="baseline"), seed=seed)]
+    # What comes after a candidate: its own score, three ensembles', the test's, the files.
+    after = FINISH * config.time_budget + 5 * (time.monotonic() - started)
     try:
         for candidate in PRESETS.load(config.preset).candidates(setting):
-            left = deadline.left - FINISH * config.time_budget
+            left = deadline.left - after
             if left <= FINISH * config.time_budget:
                 log.say(f"{candidate.name}: not tried, the time budget of {config.time_budget:.0f} s is used up")
                 continue

@@ -1,0 +1,72 @@
+"""Bundles: sealed, checked, whole or not there, and golden rows that notice a change."""
+
+import json
+
+import numpy as np
+import pytest
+
+import consilience as cs
+from consilience.bundle import golden
+from consilience.bundle.manifest import FORMAT, find, seal, unseal
+from consilience.core.errors import BundleError
+
+QUICK = {"preset": "classic", "classic": {"single": ["linear"], "joined": ["linear"]}}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, make_mixed_table):
+    folder = tmp_path_factory.mktemp("bundle")
+    return cs.fit(make_mixed_table(folder, rows=100), target="label", config=QUICK, out=folder / "run").run
+
+
+def test_a_run_and_its_bundle_are_the_same_model(run):
+    assert find(run) == find(run / "bundle") == run / "bundle"
+
+
+def test_golden_rows_hold_every_absence_and_agree(run):
+    model = cs.load(run)
+    rows = golden.make(model)
+    names = sorted(model.member.inputs)
+    assert len(rows) == 4 + len(names) + 1
+    gone = [{n for n in names if all(row[c] is None for c in model.inputs[n].plan.columns)} for row in rows]
+    assert gone == [set()] * 4 + [{n} for n in names] + [set(names)]
+    assert golden.difference(run / "bundle" / "golden.safetensors", model) == 0
+
+
+def test_golden_rows_notice_another_model(run):
+    model = cs.load(run)
+    learner = (model.member.members if hasattr(model.member, "members") else {"": model.member}).values()
+    for member in learner:
+        member.learner._model.intercept[:] += [0.5, 0, 0, 0]
+    assert golden.difference(run / "bundle" / "golden.safetensors", model) > 1e-3
+
+
+def test_the_manifest_names_every_file(run):
+    manifest = json.loads((run / "bundle" / "manifest.json").read_text())
+    on_disk = {p.name for p in (run / "bundle").iterdir()} - {"manifest.json"}
+    assert set(manifest["files"]) == on_disk
+    assert manifest["format"] == FORMAT
+
+
+def test_another_format_says_who_wrote_it(tmp_path):
+    seal(tmp_path, {"format": FORMAT + 1, "consilience": "9.9"})
+    with pytest.raises(BundleError, match=r"format 2.*9\.9"):
+        unseal(tmp_path)
+
+
+def test_what_is_no_manifest_is_refused(tmp_path):
+    for text in ("", "[]", "{}", '{"files": 3, "format": 1}', "\0"):
+        (tmp_path / "manifest.json").write_text(text)
+        with pytest.raises(BundleError, match=r"manifest\.json"):
+            unseal(tmp_path)
+
+
+def test_the_baseline_says_how_often_inputs_are_missing(run):
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(run / "bundle" / "baseline.parquet").to_pylist()
+    missing = {row["input"]: row["value"] for row in rows if row["statistic"] == "missing"}
+    assert set(missing) == {"photo", "review", "table"}
+    assert 0 < missing["photo"] < 0.3
+    answers = [row["value"] for row in rows if row["statistic"].startswith("mean answer")]
+    assert np.sum(answers) == pytest.approx(1)

@@ -1,0 +1,97 @@
+"""Choosing among models that few rows cannot tell apart, and scoring ensembles on rows they did not learn from."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from consilience.models.constant import Constant
+from consilience.tasks.classification import Classification
+from consilience.tasks.regression import Regression
+from consilience.workflows.config import resolve
+from consilience.workflows.leaderboard import About, Entry, choose, ensembles, folds, measure, rank
+
+TASK = Classification(["a", "b"])
+
+
+def prepared(target, task=TASK):
+    part = SimpleNamespace(
+        target=target, names=task.names, groups=np.full(len(target), -1), widen=lambda answers: answers
+    )
+    return SimpleNamespace(task=task, parts={"valid": part})
+
+
+def entry(name, answers, ready, *, ms=1.0, inputs=("x",)):
+    member = Constant(answers[0])
+    member.inputs = inputs
+    measured = measure(ready, answers, "valid", seed=0)
+    return Entry(about=About(name=name, preset="p"), member=member, answers=answers, measured=measured, ms_per_row=ms)
+
+
+def sure(target, right, confidence):
+    """Answers that are right on the first `right` rows, all with the same confidence."""
+    hit = np.arange(len(target)) < right
+    chance = np.where(hit == (target == 1), confidence, 1 - confidence)
+    return np.stack([1 - chance, chance], 1)
+
+
+def test_far_better_wins_whatever_its_cost():
+    target = np.arange(400) % 2
+    ready = prepared(target)
+    good, poor = entry("good", sure(target, 380, 0.9), ready, ms=50), entry("poor", sure(target, 300, 0.9), ready)
+    assert choose([poor, good], ready) is good
+
+
+def test_among_neighbours_the_more_trustworthy_wins():
+    target = np.arange(400) % 2
+    ready = prepared(target)
+    lucky = entry("lucky", sure(target, 341, 0.999), ready)
+    honest = entry("honest", sure(target, 340, 0.85), ready, ms=5)
+    assert rank(lucky, TASK) > rank(honest, TASK)
+    assert choose([lucky, honest], ready) is honest
+
+
+def test_among_equals_the_faster_wins():
+    target = np.arange(400) % 2
+    ready = prepared(target)
+    slow, quick = (entry(n, sure(target, 340, 0.85), ready, ms=ms) for n, ms in (("slow", 9.0), ("quick", 0.1)))
+    assert choose([slow, quick], ready) is quick
+
+
+def test_numbers_are_chosen_by_their_error():
+    target = np.random.default_rng(0).normal(size=200)
+    ready = prepared(target, Regression(name="y", mean=0.0, deviation=1.0))
+    near = entry("near", (target + 0.1)[:, None], ready, ms=9)
+    far = entry("far", (target + 2.0)[:, None], ready)
+    assert choose([far, near], ready) is near
+
+
+def test_folds_keep_groups_together_and_cover_all_rows():
+    groups = np.array([0, 0, 1, 1, 2, 2, -1, -1, -1, 3] * 5)
+    found = list(folds(groups, seed=0))
+    assert sorted(np.concatenate(found).tolist()) == list(range(50))
+    for g in range(4):
+        assert sum(bool((groups[rows] == g).any()) for rows in found) == 1
+    assert len(found) == 5
+
+
+@pytest.mark.parametrize("kind", ["average", "weighted", "vote"])
+def test_noise_gains_nothing_from_an_ensemble(kind):
+    """Rules are scored on rows they were not learned on: over pure noise no ensemble may look clever."""
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 2, 600)
+    ready = prepared(target)
+    models = []
+    for m in range(8):
+        chance = rng.uniform(0.05, 0.95, 600)
+        models.append(entry(f"m{m}", np.stack([1 - chance, chance], 1), ready))
+    config = resolve({"target": "y"}, preset="classic", settings=[f'ensemble.rules=["{kind}"]'])
+    (made,) = ensembles(models, ready, config)
+    assert 0.42 < made.metrics["accuracy"]["value"] < 0.58
+
+
+def test_a_single_model_makes_no_ensemble():
+    target = np.arange(100) % 2
+    ready = prepared(target)
+    only = entry("only", sure(target, 80, 0.9), ready)
+    assert list(ensembles([only], ready, resolve({"target": "y"}, preset="classic"))) == []
