@@ -20,6 +20,9 @@ class Config:
 class Fake(Modality):
     media, joint, encoders, default_encoder, Config = False, False, None, "", Config
 
+    def example(self, config, processor, rng):
+        return ("made up",)
+
     def sniff(self, column):
         return None
 
