@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from consilience.bundle.load import load
 from consilience.bundle.model import Model
 from consilience.core.progress import Reporter
+from consilience.core.result import FitResult
 
 __all__ = ["FitResult", "Model", "evaluate", "fit", "inspect", "load", "predict"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class FitResult:
-    """What `fit` leaves behind."""
-
-    run: Path
-    """The run folder: bundle, report.html, leaderboard.json, bad_cells.csv and more."""
-    leaderboard: list[dict[str, Any]]
-    """Best first, on validation rows: {name, preset, fusion, inputs, metrics, cpu_seconds, ms_per_row}."""
-    best: str
-    """Name of the entry that was chosen."""
-    test: dict[str, Any] | None
-    """Metrics of the chosen entry on test rows; None when there are none."""
-    warnings: tuple[str, ...]
-    """What a user should know: leaks, lopsided splits, bad cells."""
 
 
 def fit(
@@ -61,10 +45,7 @@ def fit(
     sources = {
         side: source for side, source in (("train", train), ("valid", valid), ("test", test)) if source is not None
     }
-    fitted = run_fit(sources, resolved, out=new_run(out), reporter=reporter or Reporter())
-    return FitResult(
-        run=fitted.run, leaderboard=fitted.leaderboard, best=fitted.best, test=fitted.test, warnings=fitted.warnings
-    )
+    return run_fit(sources, resolved, out=new_run(out), reporter=reporter or Reporter())
 
 
 def predict(run: str | Path, rows: Any, *, media_root: str | Path | None = None) -> list[Any]:

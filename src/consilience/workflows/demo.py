@@ -7,14 +7,15 @@ from pathlib import Path
 from consilience.core.errors import UserError, unknown
 from consilience.core.optional import need
 from consilience.core.progress import Reporter
+from consilience.core.result import FitResult
 from consilience.data.sources import write
 from consilience.workflows.config import resolve
-from consilience.workflows.fit import Fitted, fit
+from consilience.workflows.fit import fit
 
 DATA = ("easy-vqa",)
 
 
-def demo(data: str, *, out: Path, rows: int = 5_000, seed: int, reporter: Reporter) -> Fitted:
+def demo(data: str, *, out: Path, rows: int = 5_000, seed: int, reporter: Reporter) -> FitResult:
     """Write the tables of `data` to `out`, fit them with the default preset, leave the run in `out`/run."""
     if data not in DATA:
         raise UserError(unknown("demo data", data, DATA))

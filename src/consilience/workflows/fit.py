@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from consilience.bundle.save import save
 from consilience.core.config import dump_toml
 from consilience.core.errors import UserError
 from consilience.core.progress import Deadline, Reporter
+from consilience.core.result import FitResult
 from consilience.core.threads import limited, sensible
 from consilience.data.check import write_bad_cells
 from consilience.data.sources import read
@@ -34,23 +35,7 @@ FINISH = 0.05
 """Share of the time budget kept for the test, the bundle and the report."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fitted:
-    """What a fit leaves: the run folder, the leaderboard on validation rows, the chosen name, the test metrics."""
-
-    run: Path
-    leaderboard: list[dict[str, Any]]
-    best: str
-    test: dict[str, Any] | None
-    warnings: tuple[str, ...]
-    bad_cells: int
-    interrupted: bool = False
-
-    def json(self) -> dict[str, Any]:
-        return {"run": str(self.run), "leaderboard": self.leaderboard, "best": self.best, "test": self.test}
-
-
-def fit(sources: Mapping[str, Any], config: RunConfig, *, out: Path, reporter: Reporter) -> Fitted:
+def fit(sources: Mapping[str, Any], config: RunConfig, *, out: Path, reporter: Reporter) -> FitResult:
     """`sources`: "train", and "valid" and "test" where the user gave them: anything `data.sources.read` takes.
 
     Ctrl-C while candidates are fitted ends the search: what was found by then is chosen from, saved and reported.
@@ -59,7 +44,7 @@ def fit(sources: Mapping[str, Any], config: RunConfig, *, out: Path, reporter: R
         return _fit(sources, config, out=out, reporter=reporter)
 
 
-def _fit(sources: Mapping[str, Any], config: RunConfig, *, out: Path, reporter: Reporter) -> Fitted:
+def _fit(sources: Mapping[str, Any], config: RunConfig, *, out: Path, reporter: Reporter) -> FitResult:
     deadline = Deadline(config.time_budget)
     root = Path(config.data.media_root) if config.data.media_root else None
     if root is not None and not root.is_dir():
@@ -153,7 +138,7 @@ def finish(
     deadline: Deadline,
     interrupted: bool,
     log: Log,
-) -> Fitted:
+) -> FitResult:
     """Choose, touch the test rows once, and write the leaderboard, the bundle and the report."""
     task, best = prepared.task, choose(entries, prepared)
     if best.about.refit is not None and not interrupted and deadline.left > 2 * FINISH * config.time_budget:
@@ -179,7 +164,7 @@ def finish(
         limits=config.limits,
     )
     save(model, out / "bundle", config=config, facts=facts, baseline=report.baseline(prepared, best.answers))
-    fitted = Fitted(
+    fitted = FitResult(
         run=out,
         leaderboard=[entry.line() for entry in order],
         best=best.name,
