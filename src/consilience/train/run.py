@@ -33,9 +33,46 @@ class History:
     stopped: str = "all epochs done"
     """Why training ended."""
 
+    def add(self, epoch: int, train_loss: float, valid_loss: float, score: float, seconds: float) -> None:
+        losses = {"train_loss": train_loss, "valid_loss": valid_loss}
+        self.epochs.append({"epoch": epoch, **losses, "valid_score": score, "seconds": seconds})
+
+
+TIME_IS_UP = "the time budget ended"
 
 Validate = Callable[[nn.Module], tuple[float, float]]
 """Model -> (score, greater is better; loss) on validation rows."""
+
+
+class _Pace:
+    """How far the training is along its schedule, and whether the time will do."""
+
+    def __init__(self, config: TrainConfig, steps: int, deadline: Deadline, check_seconds: float) -> None:
+        """`steps` of an epoch; `check_seconds`: what one look at the validation rows takes."""
+        self.config, self.deadline, self.check_seconds = config, deadline, check_seconds
+        self.total, self.done, self.step_seconds, self._share = config.epochs * steps, 0, 0.0, 0.0
+        self._sample = min(10, steps)
+
+    def share(self) -> float:
+        """Share of the schedule that is over, never falling. Once it is clear that the time will not do for all epochs,
+        the schedule ends with the time."""
+        ahead = self.step_seconds * (self.total - self.done) + self.check_seconds * self.config.epochs
+        short = self.step_seconds > 0 and ahead > self.deadline.left
+        self._share = max(
+            self._share, self.deadline.elapsed / self.deadline.seconds if short else self.done / self.total
+        )
+        return self._share
+
+    def stepped(self, since: float, steps: int) -> None:
+        """One more step; `steps` of them were done since the moment `since`."""
+        self.done += 1
+        if steps % self._sample == 0:
+            self.step_seconds = (time.monotonic() - since) / steps
+
+    @property
+    def over(self) -> bool:
+        """Only enough time is left to look at the validation rows, here and once more by who asked for the training."""
+        return self.deadline.left < 2 * self.check_seconds + self.step_seconds
 
 
 def train(
@@ -56,70 +93,80 @@ def train(
 
     Deterministic under `seed` on a CPU unless the deadline cuts it short. On Ctrl-C it holds the best weights so far.
     """
-    device = next(model.parameters()).device
-    optimizer = optim.build(config, model)
-    weights = _class_weights(task, target, config, device)
-    rng = generator(seed, "batches")
     anchor = view.index[batches.anchor(view, names)]
     steps = sum(1 for _ in batches.epoch(anchor, rows=config.batch_rows, rng=np.random.default_rng(0)))
-    total, done, share = config.epochs * steps, 0, 0.0
-    history, best, perfect = History(), (-np.inf, -np.inf), 0
-    kept = _weights_of(model)
-    checked = time.monotonic()
-    validate(model)  # only to know how long it takes: the last one, and the one by who asked for this, must fit in
-    per_check = time.monotonic() - checked
-    per_step = 0.0
-    with reporter.bar("training", total) as advance:
-        try:
+    started = time.monotonic()
+    validate(model)  # only to know how long it takes
+    pace = _Pace(config, steps, deadline, time.monotonic() - started)
+    step = _Stepper(model, view, target, task, config, names, generator(seed, "batches"))
+    history, best, perfect, kept = History(), (-np.inf, -np.inf), 0, _weights_of(model)
+    try:
+        with reporter.bar("training", pace.total) as advance:
             for number in range(1, config.epochs + 1):
                 started, losses = time.monotonic(), []
                 model.train()
-                for rows in batches.epoch(anchor, rows=config.batch_rows, rng=rng):
-                    # Once it is clear that the time will not do for all epochs, the schedule ends with the time.
-                    short = per_step > 0 and per_step * (total - done) + per_check * config.epochs > deadline.left
-                    share = max(share, deadline.elapsed / deadline.seconds if short else done / total)
-                    for group in optimizer.param_groups:
-                        group["lr"] = config.lr * warmup_cosine(share, warmup=config.warmup)
-                    batch, goal = _draw(view, rows, names, target, config, rng, device)
-                    scores = model(batch).values["scores"]
-                    loss = task.loss(scores, goal, class_weights=weights, label_smoothing=config.label_smoothing)
-                    optimizer.zero_grad(set_to_none=True)
-                    loss.backward()
-                    if config.clip:
-                        nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-                    optimizer.step()
-                    losses.append(loss.detach())
-                    done += 1
-                    if done % 10 == 0 or done == steps:
-                        per_step = (time.monotonic() - started) / len(losses)
-                    advance(done, f"epoch {number}")
-                    if deadline.left < 2 * per_check + per_step:
-                        history.stopped = "the time budget ended"
+                for rows in batches.epoch(anchor, rows=config.batch_rows, rng=step.rng):
+                    losses.append(step(rows, share=pace.share()))
+                    pace.stepped(started, len(losses))
+                    advance(pace.done, f"epoch {number}")
+                    if pace.over:
+                        history.stopped = TIME_IS_UP
                         break
-                checked = time.monotonic()
-                score, valid_loss = validate(model)
-                per_check = time.monotonic() - checked
-                line = {"epoch": number, "train_loss": float(torch.stack(losses).mean()), "valid_loss": valid_loss}
-                history.epochs.append({**line, "valid_score": score, "seconds": time.monotonic() - started})
-                if not np.isfinite(line["train_loss"]):
+                loss, (score, valid_loss) = float(torch.stack(losses).mean()), validate(model)
+                history.add(number, loss, valid_loss, score, time.monotonic() - started)
+                if not np.isfinite(loss):
                     history.stopped = "the loss is not finite any more; the best weights before that are kept"
                     break
                 if (score, -valid_loss) > best:
                     best, history.best, kept = (score, -valid_loss), number, _weights_of(model)
                 checkpoint.save(folder, "last", model.state_dict(), {"epoch": number, "history": history.epochs})
                 perfect = perfect + 1 if task.greater_is_better and score >= 1.0 else 0
-                if history.stopped == "the time budget ended":
+                if history.stopped == TIME_IS_UP:
                     break
-                if number - history.best >= config.patience or perfect >= 3:
-                    history.stopped = "no better on validation data" if perfect < 3 else "perfect on validation data"
+                if perfect >= 3 or number - history.best >= config.patience:
+                    history.stopped = f"{'perfect' if perfect >= 3 else 'no better'} on validation data"
                     break
-        except KeyboardInterrupt:
-            history.stopped = "interrupted"
-            raise
-        finally:
-            model.load_state_dict(kept)
-            model.eval()
+    finally:  # also on Ctrl-C
+        model.load_state_dict(kept)
+        model.eval()
     return history
+
+
+class _Stepper:
+    """One optimisation step: draw the batch, augment, drop inputs, loss, gradient, move."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        view: View,
+        target: np.ndarray,
+        task: Task,
+        config: TrainConfig,
+        names: Sequence[str],
+        rng: np.random.Generator,
+    ) -> None:
+        self.model, self.view, self.target, self.task = model, view, target, task
+        self.config, self.names, self.rng = config, names, rng
+        self.device = next(model.parameters()).device
+        self.optimizer = optim.build(config, model)
+        self.class_weights = _class_weights(task, target, config, self.device)
+
+    def __call__(self, rows: np.ndarray, *, share: float) -> Tensor:
+        """The loss of `rows`, detached. `share`: how much of the schedule is over, 0 to 1."""
+        config = self.config
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.lr * warmup_cosine(share, warmup=config.warmup)
+        batch, goal = _draw(self.view, rows, self.names, self.target, config, self.rng, self.device)
+        scores = self.model(batch).values["scores"]
+        weights = self.class_weights
+        loss = self.task.loss(scores, goal, class_weights=weights, label_smoothing=config.label_smoothing)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if config.clip:
+            nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+        self.optimizer.step()
+        detached: Tensor = loss.detach()
+        return detached
 
 
 def _draw(

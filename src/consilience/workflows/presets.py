@@ -165,6 +165,8 @@ def _train(setting: Setting, deadline: Deadline) -> tuple[Member, dict[str, Any]
 
     def validate(model: Any) -> tuple[float, float]:
         scores = Network(model, task, config=network.config, built_from=shapes).scores(valid.view)
+        if not np.isfinite(scores).all():  # diverged: worse than anything
+            return float("-inf"), float("inf")
         value = setting.point(task.activate(scores), valid.target)[task.primary]
         loss = float(task.loss(torch.from_numpy(scores), torch.from_numpy(valid.target)))
         sign = 1.0 if task.greater_is_better else -1.0

@@ -141,6 +141,12 @@ def test_every_key_changes_the_weights(tmp_path, change) -> None:
     assert any(not torch.equal(plain[k], other[k]) for k in plain)
 
 
+def test_a_diverging_training_keeps_finite_weights(tmp_path) -> None:
+    model, history, _ = run(tmp_path, TrainConfig(epochs=30, lr=1e30, warmup=0.0, clip=0.0, optimizer="sgd"))
+    assert "not finite" in history.stopped
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+
+
 def test_patience_ends_training_on_noise(tmp_path) -> None:
     _, history, _ = run(tmp_path, TrainConfig(epochs=500, patience=2, lr=1e-5), shuffle=True)
     assert len(history.epochs) < 500
