@@ -17,6 +17,7 @@ from consilience.bundle.model import Model
 from consilience.bundle.save import save
 from consilience.core.config import dump_toml
 from consilience.core.errors import UserError
+from consilience.core.optional import require
 from consilience.core.progress import Deadline, Reporter
 from consilience.core.result import FitResult
 from consilience.core.threads import limited, sensible
@@ -40,6 +41,7 @@ def fit(sources: Mapping[str, Any], config: RunConfig, *, out: Path, reporter: R
 
     Ctrl-C while candidates are fitted ends the search: what was found by then is chosen from, saved and reported.
     """
+    require("pyarrow", "scipy", "sklearn", extra="train", to="train a model")
     with limited(config.threads or sensible()):
         return _fit(sources, config, out=out, reporter=reporter)
 
