@@ -61,7 +61,7 @@ def test_parts_of_dates_are_those_pandas_finds():
     rows = [load((stamp,), config)[0] for stamp in stamps]
     made = fit(rows, config).features(rows)
     part = {name.split(": ")[1]: made.matrix[:, i] for i, name in enumerate(made.names)}
-    np.testing.assert_array_equal(part["year"], stamps.year)
+    assert "year" not in part  # the days tell it
     for name, cycle in (
         ("month", (stamps.month - 1) / 12),
         ("weekday", stamps.day_of_week / 7),

@@ -309,7 +309,7 @@ def test_word_features_equal_scikit_learn(longest: int) -> None:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     weights = np.random.default_rng(0).integers(1, 5, len(QUESTIONS))
-    processor = fit(QUESTIONS, weights.tolist(), chars=False, word_ngrams=longest, min_df=3)
+    processor = fit(QUESTIONS, weights.tolist(), chars=False, word_ngrams=longest, min_df=3, word_min_df=3)
     reference = TfidfVectorizer(
         tokenizer=lambda text: tokenise(text, symbols=True),
         token_pattern=None,
@@ -321,6 +321,14 @@ def test_word_features_equal_scikit_learn(longest: int) -> None:
     test = [*QUESTIONS, "a red red red blue elephant", "!"]
     ours, theirs = processor.features(test).matrix.to_scipy().toarray(), reference.transform(test).toarray()
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_single_words_are_kept_sooner_than_runs() -> None:
+    texts = ["a red dot", "a blue dot", "a red sun"]
+    entries = fit(texts, chars=False).blocks["words"].vocabulary.entries
+    assert entries == ("a", "a red", "blue", "dot", "red", "sun")
+    processor = fit(texts, char_ngrams=(3, 3), min_df=2)  # runs of characters without a space are no words
+    assert processor.blocks["chars"].vocabulary.entries == (" a ", " do", " re", "dot", "ed ", "ot ", "red")
 
 
 def test_character_features_equal_scikit_learn() -> None:
@@ -427,6 +435,7 @@ def test_every_setting_of_the_features_changes_them() -> None:
         {"char_ngrams": (2, 3)},
         {"unspaced_ngrams": (1, 2), "min_df": 1},
         {"min_df": 3},
+        {"word_min_df": 2},
         {"max_features": 10},
     ):
         base = fit(MIXED, min_df=1).state().arrays if change.get("min_df") == 1 else plain
@@ -437,7 +446,14 @@ def test_every_setting_of_the_features_changes_them() -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [{"max_tokens": 0}, {"min_df": 0}, {"token_dropout": 1.5}, {"char_ngrams": [3, 2]}, {"unspaced_ngrams": [0, 2]}],
+    [
+        {"max_tokens": 0},
+        {"min_df": 0},
+        {"word_min_df": 0},
+        {"token_dropout": 1.5},
+        {"char_ngrams": [3, 2]},
+        {"unspaced_ngrams": [0, 2]},
+    ],
 )
 def test_config_refuses(bad: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(bad))):

@@ -115,7 +115,7 @@ def test_a_gap_is_the_mean_and_an_indicator():
     scaled *= np.sqrt(np.trace(covariance) / (covariance**2).sum())
     expected = np.zeros((4, 4))
     expected[:3, :2] = scaled
-    expected[1, 2] = expected[3, 3] = 1  # the gap, the missing cell
+    expected[1, 2], expected[3, 3] = 0.25, 1  # the gap is a hint, the missing cell is not
     np.testing.assert_allclose(design.scores(block.features, np.arange(4), np.eye(4)), expected, atol=1e-12)
     np.testing.assert_allclose(design.matrix(block.features, np.arange(4)), expected, atol=1e-7)
     # Training that saw nothing missing has no indicators: what is missing then is the mean.

@@ -60,7 +60,9 @@ def make_rows(count=500, classes=5, seed=0):
 def test_answers_as_scikit_learn_does(classes, weighted):
     matrix, target = make_rows(classes=classes)
     weights = np.random.default_rng(1).uniform(0.5, 2, 500) if weighted else np.ones(500)
-    config = Trees.Config(max_iter=12, learning_rate=0.3, l2=1.0, max_leaf_nodes=40, min_samples_leaf=5)
+    config = Trees.Config(
+        max_iter=12, learning_rate=0.3, l2=1.0, max_leaf_nodes=40, min_samples_leaf=5, rows_per_leaf=1
+    )
     ours = Trees.fit(config, {"x": dense_block(matrix)}, make_goal(target, classes, weights), seed=0, seconds=FOREVER)
     theirs = HistGradientBoostingClassifier(
         max_iter=12, learning_rate=0.3, l2_regularization=1.0, max_leaf_nodes=40, min_samples_leaf=5,
@@ -77,7 +79,7 @@ def test_numbers_as_scikit_learn_does_bit_for_bit():
     goal = make_goal(target * 10.0)
     ours = Trees.fit(config, {"x": dense_block(matrix)}, goal, seed=0, seconds=FOREVER)
     theirs = HistGradientBoostingRegressor(
-        max_iter=20, learning_rate=0.2, l2_regularization=1.0, max_bins=63, early_stopping=False
+        max_iter=20, learning_rate=0.2, l2_regularization=3.0, max_bins=63, early_stopping=False
     ).fit(matrix, target * 10.0)
     fresh = make_rows(count=300, seed=9)[0]
     assert np.array_equal(ours.predict({"x": dense_block(fresh)})[:, 0], theirs.predict(fresh))
@@ -94,7 +96,8 @@ def test_thresholds_between_neighbouring_floats_stay_exact():
     assert np.array_equal(ours.predict({"x": dense_block(matrix)}).argmax(1), target)
 
 
-def test_a_clock_in_between_changes_nothing():
+def test_a_clock_in_between_changes_nothing(monkeypatch):
+    monkeypatch.setattr(module, "_SLOWEST", 1e3)  # or the clock would not be looked at
     matrix, target = make_rows()
     blocks, goal = {"x": dense_block(matrix)}, make_goal(target, 5)
     with_clock, without = (Trees.fit(Trees.Config(max_iter=9), blocks, goal, seed=0, seconds=s) for s in (1e6, FOREVER))
@@ -161,8 +164,8 @@ def test_a_missing_cell_is_nan_in_all_of_its_columns_and_nowhere_else():
 
 @pytest.mark.parametrize(
     "settings",
-    [{"max_iter": 3}, {"learning_rate": 0.5}, {"max_leaf_nodes": 4}, {"min_samples_leaf": 60}, {"l2": 50.0},
-     {"max_bins": 8}, {"early_stopping": True}, {"sparse_columns": 1}],
+    [{"max_iter": 3}, {"learning_rate": 0.5}, {"max_leaf_nodes": 4}, {"rows_per_leaf": 1}, {"min_samples_leaf": 60},
+     {"l2": 50.0}, {"max_bins": 8}, {"early_stopping": True}, {"sparse_columns": 1}],
     ids=lambda s: next(iter(s)),
 )  # fmt: skip
 def test_every_setting_counts(settings):

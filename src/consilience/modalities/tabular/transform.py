@@ -158,8 +158,8 @@ class DateColumn:
 
     def raw(self, parts: Parts) -> np.ndarray:
         days = numbers(parts)
-        year, *angles = _calendar(days)
-        return np.column_stack([days - self.first, year, self._circles(angles)]).astype(np.float32)
+        _, *angles = _calendar(days)  # days tell the year too: both would count twice in a linear model
+        return np.column_stack([days - self.first, self._circles(angles)]).astype(np.float32)
 
     def _circles(self, angles: Iterable[np.ndarray]) -> np.ndarray:
         used = list(angles)[: 3 if self.time else 2]
@@ -168,12 +168,12 @@ class DateColumn:
     @property
     def raw_names(self) -> tuple[str, ...]:
         circles = ("month", "weekday", "hour") if self.time else ("month", "weekday")
-        parts = ("days", "year", *(f"{part} {f}" for part in circles for f in ("sin", "cos")))
+        parts = ("days", *(f"{part} {f}" for part in circles for f in ("sin", "cos")))
         return tuple(f"{self.name}: {part}" for part in parts)
 
     @property
     def width(self) -> int:
-        return len(self.raw_names) + self.gaps
+        return len(self.raw_names) + 1 + self.gaps  # the year
 
 
 Column = NumberColumn | CategoryColumn | DateColumn

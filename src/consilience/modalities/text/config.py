@@ -28,12 +28,22 @@ class Config:
     unspaced_ngrams: tuple[int, int] = (1, 3)
     """The same in scripts without spaces between words (Chinese, Japanese, Thai ...), in characters; no borders."""
     min_df: int = 2
-    """In how many training rows a run must occur to become a feature."""
+    """In how many training rows a run of characters, or of several words, must occur to become a feature."""
+    word_min_df: int = 1
+    """The same of single words. They are few beside the runs, and rare ones tell texts apart: keep all."""
     max_features: int = 50_000
     """Most features each of runs of words and of runs of characters: those that occur in the most training rows."""
 
     def __post_init__(self) -> None:
-        for name in ("max_tokens", "max_vocabulary", "min_count", "word_ngrams", "min_df", "max_features"):
+        for name in (
+            "max_tokens",
+            "max_vocabulary",
+            "min_count",
+            "word_ngrams",
+            "min_df",
+            "word_min_df",
+            "max_features",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 <= self.token_dropout <= 1:

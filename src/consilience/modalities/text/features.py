@@ -86,9 +86,11 @@ class TfIdf:
         self.idf = idf
 
     @classmethod
-    def fit(cls, grams: Grams, frequency: Mapping[str, float], rows: float, config: Config) -> TfIdf:
-        """From the number of rows each run occurs in and the number of rows."""
-        kept = most_frequent(frequency, at_least=config.min_df, at_most=config.max_features)
+    def fit(cls, grams: Grams, frequency: Mapping[str, float], rows: float, config: Config, *, words: bool) -> TfIdf:
+        """From the number of rows each run occurs in and the number of rows. `words`: the runs are of words."""
+        least, single = config.min_df, config.word_min_df if words else config.min_df
+        enough = {gram: n for gram, n in frequency.items() if n >= (least if " " in gram else single)}
+        kept = most_frequent(enough, at_least=0, at_most=config.max_features)
         idf = [math.log((1 + rows) / (1 + frequency[gram])) + 1 for gram in kept]
         if not kept:  # learners need a column; no run of a text is empty, so this one stays zero
             kept, idf = [""], [1.0]

@@ -40,7 +40,9 @@ class TextProcessor(Processor):
             for name, cut in grams.items():
                 count_rows(documents, rows, cut, frequency[name])
         total = float(np.sum(weights[present]))
-        blocks = {name: TfIdf.fit(cut, frequency[name], total, config) for name, cut in grams.items()}
+        blocks = {
+            name: TfIdf.fit(cut, frequency[name], total, config, words=name == "words") for name, cut in grams.items()
+        }
         known = most_frequent(counts, at_least=config.min_count, at_most=config.max_vocabulary)
         return cls(config, Vocabulary(known), blocks)
 

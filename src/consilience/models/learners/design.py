@@ -20,6 +20,8 @@ _CELLS = 1024
 """Cells whose numbers are laid out at once."""
 _SAMPLE = 2048
 """Cells whose covariance is taken."""
+_GAP = 0.25
+"""How large the indicator of a gap is. Most gaps are accidents: more than a hint needs many rows that agree."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +115,7 @@ class Design:
         known = np.isfinite(values) & there[:, None]
         gaps = ~known[:, self.gaps] & there[:, None]
         scaled = (np.where(known, values, self.mean) - self.mean) * self.factor
-        flags = [gaps.astype(np.float64), (~there)[:, None]][: 1 + int(self.absent[0])]
+        flags = [_GAP * gaps, (~there)[:, None]][: 1 + int(self.absent[0])]
         return np.concatenate([scaled, *flags], axis=1)
 
     def arrays(self) -> dict[str, np.ndarray]:

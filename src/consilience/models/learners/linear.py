@@ -22,9 +22,9 @@ class Linear(Learner):
 
     @dataclass(frozen=True, kw_only=True)
     class Config:
-        C: float = 1.0
+        C: float = 0.5
         """How much the training rows count against the squared weights, per row; larger fits closer. Inputs are scaled
-        (design.py) so that 1 suits text, pictures and tables alike."""
+        (design.py) so that one value suits text, pictures and tables alike."""
         max_iter: int = 200
         """Steps of the solver, at most; fewer when the time does not allow them."""
         tol: float = 1e-4

@@ -30,7 +30,7 @@ class Svm(Learner):
 
     @dataclass(frozen=True, kw_only=True)
     class Config:
-        C: float = 0.1
+        C: float = 0.05
         """How much the training rows count against the squared weights, per row; larger fits closer."""
         epsilon: float = 0.1
         """For numbers: errors up to this are none, in (robust) deviations of the target."""

@@ -24,6 +24,8 @@ _CHUNK = 1024
 """Rows whose features are laid out at once when predicting."""
 _CHECKED = 2048
 """Training rows on which the copied trees must give scikit-learn's own answers."""
+_SLOWEST = 1e-7
+"""Seconds per number, class and round that boosting never takes. Where even they fit, no clock is needed."""
 
 
 class Trees(Learner):
@@ -37,9 +39,12 @@ class Trees(Learner):
         """How much of each round's step is taken."""
         max_leaf_nodes: int = 31
         """Leaves of a tree, at most."""
+        rows_per_leaf: int = 14
+        """The trees of one round together (one per class) have no more leaves than one per this many training rows,
+        but 8 each in any case: on few rows of many classes, large trees learn the rows by heart."""
         min_samples_leaf: int = 20
         """Training rows in a leaf, at least."""
-        l2: float = 1.0
+        l2: float = 3.0
         """Penalty on the squared leaf values, in units of rows; with none, leaves of rare classes explode."""
         sparse_columns: int = 64
         """Columns kept of a sparse input, the most telling ones; dense inputs keep all."""
@@ -52,6 +57,7 @@ class Trees(Learner):
             lowest = {
                 "max_iter": 1,
                 "max_leaf_nodes": 2,
+                "rows_per_leaf": 1,
                 "min_samples_leaf": 1,
                 "l2": 0,
                 "sparse_columns": 0,
@@ -146,11 +152,12 @@ def _boost(config: Trees.Config, matrix: np.ndarray, goal: Goal, *, seed: int, s
     """The fitted scikit-learn model, with as many rounds as the time allows and at least one."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-    fewest = np.unique(goal.target, return_counts=True)[1].min() if goal.discrete else len(goal.target)
+    sizes = np.unique(goal.target, return_counts=True)[1] if goal.discrete else np.array([len(goal.target)])
+    fewest, at_once = sizes.min(), len(sizes) if len(sizes) > 2 else 1
     # A warm start continues where the last call ended, so that nothing is lost by looking at the clock in between.
     model = (HistGradientBoostingClassifier if goal.discrete else HistGradientBoostingRegressor)(
         learning_rate=config.learning_rate,
-        max_leaf_nodes=config.max_leaf_nodes,
+        max_leaf_nodes=min(config.max_leaf_nodes, max(8, len(matrix) // (config.rows_per_leaf * at_once))),
         min_samples_leaf=config.min_samples_leaf,
         l2_regularization=config.l2,
         max_bins=config.max_bins,
@@ -160,7 +167,8 @@ def _boost(config: Trees.Config, matrix: np.ndarray, goal: Goal, *, seed: int, s
     )
     begin = time.process_time()
     weights = None if (goal.weights == 1).all() else goal.weights
-    rounds = config.max_iter if np.isinf(seconds) else 1
+    most = config.max_iter * at_once * matrix.size * _SLOWEST
+    rounds = config.max_iter if most < seconds else 1
     while True:
         model.set_params(max_iter=rounds).fit(matrix, goal.target, sample_weight=weights)
         if rounds >= config.max_iter or model.n_iter_ < rounds:
