@@ -123,13 +123,14 @@ def load_inputs(
         table = replace(table, columns={**table.columns, **absent})
     if scratch is not None:
         scratch.mkdir(parents=True, exist_ok=True)
-    with (reporter or Reporter()).bar("reading cells", len(table) * len(plans)) as advance:
+    rows = len(table) * len(plans)  # how many distinct cells they hold is known only on the way
+    with (reporter or Reporter()).bar("reading cells", rows) as advance:
         return load_cells(
             table,
             plans,
             configs,
             limits=limits,
             workers=workers,
-            progress=lambda done, total: advance(done, ""),
+            progress=lambda done, total: advance(done * rows // max(total, 1), ""),
             scratch=scratch,
         )

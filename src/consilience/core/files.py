@@ -35,6 +35,8 @@ def resolve(cell: str, root: Path) -> Path:
             raise BadCell("not a regular file")
     except OSError as error:
         raise BadCell(f"the path cannot be opened: {error.strerror or error}") from error
+    except UnicodeEncodeError as error:
+        raise BadCell("the path is not a valid file name") from error
     return full
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -132,7 +132,3 @@ def parse_split(text: str) -> list[float]:
     if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
         raise UserError(f"split {text!r}: give three shares of rows that add up to 1, for example 0.7,0.15,0.15")
     return shares
-
-
-def section_names() -> tuple[str, ...]:
-    return tuple(f.name for f in fields(RunConfig))

@@ -17,6 +17,7 @@ def root(tmp_path):
     (tmp_path / "secret.bin").write_bytes(b"secret")
     os.symlink(tmp_path / "secret.bin", folder / "link.bin")
     os.symlink(folder / "a.bin", folder / "inside.bin")
+    os.symlink(folder / "loop.bin", folder / "loop.bin")
     return folder
 
 
@@ -36,10 +37,12 @@ def test_an_absolute_path_inside_is_read(root) -> None:
         ("link.bin", "outside the media root"),
         ("/etc/passwd", "outside the media root"),
         ("none.bin", "no such file"),
+        ("loop.bin", "no such file"),
         (".", "not a regular file"),
         ("empty.bin", "zero bytes"),
         (b"", "zero bytes"),
         ("a\0.bin", "NUL"),
+        ("a\ud800.bin", "valid file name"),
         ("https://example.org/a.png", "URL"),
         ("x" * 5000, "cannot be opened"),
         (b"x" * 11, "limit"),

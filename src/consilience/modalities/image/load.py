@@ -88,10 +88,7 @@ def content_of(cell: Any, root: Path, limits: Limits) -> bytes:
     """The bytes of a raw cell. Raises BadCell."""
     if not isinstance(cell, str | bytes):
         raise BadCell(f"expected the path of a picture or its bytes, got {type(cell).__name__}")
-    try:
-        return files.read(cell, root=root, max_bytes=limits.bytes)
-    except (UnicodeError, RuntimeError) as error:  # a lone surrogate; before Python 3.13, a loop of symbolic links
-        raise BadCell("the path cannot be opened: it is not a valid file name, or a loop of links") from error
+    return files.read(cell, root=root, max_bytes=limits.bytes)
 
 
 def orientation(picture: Image.Image) -> int:
@@ -111,7 +108,7 @@ def header_size(cell: Any, root: Path) -> tuple[int, int] | None:
                 return picture.size
         with opened(content_of(cell, root, Limits()), Limits()) as picture:
             return picture.size
-    except (BadCell, OSError, UnicodeError, RuntimeError):
+    except (BadCell, OSError):
         return None
 
 
@@ -120,7 +117,7 @@ def file_head(path: str, root: Path) -> bytes | None:
     try:
         with files.resolve(path, root).open("rb") as source:
             return source.read(32)
-    except (BadCell, OSError, UnicodeError, RuntimeError):
+    except (BadCell, OSError):
         return None
 
 
