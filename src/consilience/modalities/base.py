@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -65,6 +65,18 @@ class Features:
     present: np.ndarray
     names: tuple[str, ...]
     """F names of the columns, for reports and explanations."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One column of an input as somebody fills it in: over the wire, or on a page."""
+
+    column: str
+    form: Literal["file", "words", "number"]
+    accept: str = ""
+    """Of a file: media types a browser offers, e.g. "image/*"."""
+    choices: tuple[str, ...] = ()
+    """Of a text: values to suggest; others are taken too."""
 
 
 class Processor(ABC):
@@ -130,6 +142,10 @@ class Modality(ABC):
         Returns the value and remarks on parts of it that had to be taken as missing (e.g. "price: 'n/a' is not a
         number"). Raises BadCell when nothing of it can be used.
         """
+
+    def fields(self, config: Any, columns: Sequence[str]) -> tuple[Field, ...]:
+        """The columns of an input as somebody fills them in."""
+        return tuple(Field(column=column, form="file" if self.media else "words") for column in columns)
 
     def array(self, config: Any) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
         """Shape and dtype of every loaded value when they are all alike (then they are kept in a memory-mapped file),
