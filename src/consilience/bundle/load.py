@@ -27,13 +27,14 @@ def load(path: str | Path) -> Model:
     folder = find(Path(path))
     manifest = unseal(folder)
     arrays = read_arrays(folder / "weights.safetensors")
+    files = {name: (folder / name).read_bytes() for name in manifest.get("model_files", ())[1:]}
     try:
-        return _build(manifest, arrays)
+        return _build(manifest, arrays, files)
     except (KeyError, TypeError, IndexError, ConfigError) as error:
         raise BundleError(f"{folder}: the manifest and the weights do not fit together: {error!r}") from error
 
 
-def _build(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
+def _build(manifest: dict[str, Any], arrays: dict[str, np.ndarray], files: dict[str, bytes]) -> Model:
     inputs = {}
     for number, given in enumerate(manifest["inputs"]):
         modality = MODALITIES.load(given["modality"])()
@@ -48,7 +49,7 @@ def _build(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
         inputs[plan.name] = Input(plan=plan, config=config, processor=modality.restore(state, config))
     task = TASKS.load(manifest["task"]["kind"]).restore(manifest["task"])
     kind = manifest["model"]["kind"]
-    state = State(arrays=_under(arrays, "model/"), meta=manifest["model"]["state"])
+    state = State(arrays=_under(arrays, "model/"), meta=manifest["model"]["state"], files=files)
     return Model(
         name=manifest["name"],
         target=manifest["target"],

@@ -6,7 +6,8 @@ import datetime
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from consilience import __version__
 from consilience.bundle import golden
-from consilience.bundle.manifest import FORMAT, seal, write_arrays, write_text
+from consilience.bundle.manifest import FORMAT, seal, unseal, write_arrays, write_text
 from consilience.bundle.model import Model
 from consilience.core.config import dump_toml, encode
 from consilience.data.sources import write
@@ -28,12 +29,47 @@ def save(
     `config`: the run's whole config. `facts`: JSON about the training for the model card (rows, metrics, date).
     `baseline`: columns of training-time statistics that monitoring compares with.
     """
+    with _replacing(folder) as work:
+        described = _write_model(model, work)
+        write_text(work / "config.toml", dump_toml(config))
+        write(baseline, work / "baseline.parquet")
+        golden.write(work / "golden.safetensors", model)
+        write_text(work / "README.md", card(model, facts))
+        _seal(work, {**described, "facts": dict(facts)})
+
+
+def rewrite(model: Model, source: Path, folder: Path, *, about: Mapping[str, Any]) -> None:
+    """Write `model`, another form of the model in the bundle `source`, as a folder like that bundle: all that is said
+    of the training, and the golden rows with the answers of the original, are copied. `about` joins the manifest."""
+    original = unseal(source)
+    with _replacing(folder) as work:
+        described = _write_model(model, work)
+        for name in original["files"]:
+            if name not in original.get("model_files", ("weights.safetensors",)):
+                shutil.copyfile(source / name, work / name)
+        kept = {key: original[key] for key in ("created", "facts")}
+        _seal(work, {**described, **kept, **about})
+
+
+@contextmanager
+def _replacing(folder: Path) -> Iterator[Path]:
+    """An empty folder that takes the place of `folder` when the block has ended well."""
     work = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    arrays: dict[str, np.ndarray] = {}
+    try:
+        yield work
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(work, folder)
+
+
+def _write_model(model: Model, work: Path) -> dict[str, Any]:
+    """Arrays and files of the model and its processors in `work`; returns what the manifest says of them."""
     state = model.member.state()
-    arrays |= {f"model/{key}": value for key, value in state.arrays.items()}
+    arrays = {f"model/{key}": value for key, value in state.arrays.items()}
     inputs = []
     for number, (name, given) in enumerate(sorted(model.inputs.items())):
         learned = given.processor.state()
@@ -50,11 +86,9 @@ def save(
             }
         )
     write_arrays(work / "weights.safetensors", arrays)
-    write_text(work / "config.toml", dump_toml(config))
-    write(baseline, work / "baseline.parquet")
-    golden.write(work / "golden.safetensors", model)
-    write_text(work / "README.md", card(model, facts))
-    manifest = {
+    for name, content in state.files.items():
+        (work / name).write_bytes(content)
+    return {
         "format": FORMAT,
         "consilience": __version__,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -62,13 +96,14 @@ def save(
         "target": model.target,
         "task": model.task.meta(),
         "model": {"kind": model.member.kind, "state": state.meta},
+        "model_files": ["weights.safetensors", *sorted(state.files)],
         "inputs": inputs,
         "limits": encode(model.limits),
-        "facts": dict(facts),
     }
+
+
+def _seal(work: Path, manifest: Mapping[str, Any]) -> None:
     seal(work, json.loads(json.dumps(manifest, default=_plain)))
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(work, folder)
 
 
 def _plain(value: Any) -> Any:

@@ -15,6 +15,7 @@ COMMANDS = {
     "fit": "train on a table and leave a run folder",
     "evaluate": "score a trained model on a table",
     "predict": "answer every row of a table",
+    "export": "turn a trained model into a folder that predicts without torch",
     "inspect": "show what each column of a table is taken for, and why",
     "config": "show a whole config, every default written out",
     "list": "list the encoders, fusions, tasks or modalities",

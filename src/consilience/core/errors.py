@@ -5,6 +5,7 @@ ConsilienceError
 │   ├── ConfigError                    one or more config mistakes, all at once
 │   ├── DataError                      the table: file, row, column, reason
 │   ├── BundleError                    a run or bundle that cannot be loaded
+│   ├── ExportError                    a model that cannot be brought into the form asked for
 │   └── MissingExtra (also ImportError)  an optional package is not installed
 └── BadCell                            one cell cannot be used; the loader turns it into a missing value and a report
 
@@ -39,6 +40,10 @@ class DataError(UserError):
 
 class BundleError(UserError):
     """A run or bundle on disk is missing, damaged or of another format version."""
+
+
+class ExportError(UserError):
+    """A model cannot be exported, or answers differently afterwards; the message says why."""
 
 
 class MissingExtra(UserError, ImportError):

@@ -8,6 +8,7 @@ MEMBERS = Family(
         "constant": "consilience.models.constant:Constant",
         "classic": "consilience.models.classic:Classic",
         "network": "consilience.models.network:Network",
+        "graph": "consilience.models.graph:Graph",
         "ensemble": "consilience.models.ensemble:Ensemble",
     },
 )

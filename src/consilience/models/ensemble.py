@@ -33,27 +33,25 @@ class Ensemble(Member):
         )
 
     def state(self) -> State:
-        rule = self.rule.state()
-        arrays = {f"rule.{key}": value for key, value in rule.arrays.items()}
-        parts = []
-        for number, (name, member) in enumerate(self.members.items()):
-            state = member.state()
-            arrays |= {f"{number}.{key}": value for key, value in state.arrays.items()}
-            parts.append({"name": name, "kind": member.kind, "state": state.meta})
-        return State(arrays=arrays, meta={"rule": {"kind": self.rule_kind, "state": rule.meta}, "members": parts})
+        parts = {"rule": self.rule.state(), **{str(n): m.state() for n, m in enumerate(self.members.values())}}
+        arrays: dict[str, np.ndarray] = {}
+        files: dict[str, bytes] = {}
+        for prefix, part in parts.items():
+            arrays |= part.within(prefix).arrays
+            files |= part.within(prefix).files
+        members = [
+            {"name": name, "kind": member.kind, "state": parts[str(number)].meta}
+            for number, (name, member) in enumerate(self.members.items())
+        ]
+        meta = {"rule": {"kind": self.rule_kind, "state": parts["rule"].meta}, "members": members}
+        return State(arrays=arrays, meta=meta, files=files)
 
     @classmethod
     def restore(cls, state: State, task: Task) -> Ensemble:
         members = {
-            part["name"]: MEMBERS.load(part["kind"]).restore(_under(state, str(number), part["state"]), task)
+            part["name"]: MEMBERS.load(part["kind"]).restore(state.under(str(number), part["state"]), task)
             for number, part in enumerate(state.meta["members"])
         }
         rule = state.meta["rule"]
-        fitted = DECISION_FUSIONS.load(rule["kind"]).restore(_under(state, "rule", rule["state"]))
+        fitted = DECISION_FUSIONS.load(rule["kind"]).restore(state.under("rule", rule["state"]))
         return cls(members, fitted, kind=rule["kind"])
-
-
-def _under(state: State, prefix: str, meta: dict[str, object]) -> State:
-    start = prefix + "."
-    arrays = {key[len(start) :]: value for key, value in state.arrays.items() if key.startswith(start)}
-    return State(arrays=arrays, meta=meta)

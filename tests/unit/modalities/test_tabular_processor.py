@@ -219,6 +219,26 @@ def test_skewed_numbers_are_logged_and_symmetric_or_negative_ones_are_not():
     assert not column(np.r_[np.zeros(495), np.ones(5)]).log, "a rare flag is not a price"
 
 
+def test_classic_learners_see_the_rank_of_a_number_among_the_training_rows():
+    values = np.random.default_rng(0).lognormal(0, 3, 2000)
+    only = {"columns": {"x": "number"}, "log": "never"}
+    processor = fit([(float(v),) for v in values], Config(**only))
+    probe = [float(v) for v in [*np.sort(values)[::100], values.max() * 1e6, -1.0]]
+    made = processor.features([(v,) for v in probe] + [(None,)])
+    assert made.names == ("x", "x: rank")
+    expected = [(values < v).mean() for v in probe]
+    np.testing.assert_allclose(made.matrix[:-1, 1], expected, atol=0.02)
+    assert not made.present[-1]
+    assert fit([(float(v),) for v in values], Config(**only, ranks=False)).features([(1.0,)]).names == ("x",)
+    assert fit([(float(v % 9),) for v in range(99)], Config(**only)).features([(1.0,)]).names == ("x",), "codes"
+
+
+def test_ties_share_the_middle_of_their_ranks():
+    rows = [(0.0,)] * 600 + [(float(v),) for v in range(1, 401)]
+    made = fit(rows, Config(columns={"x": "number"}, log="never")).features([(0.0,), (400.0,)])
+    np.testing.assert_allclose(made.matrix[:, 1], [0.3, 1.0], atol=0.02)
+
+
 def test_the_most_frequent_categories_are_kept_and_ties_are_settled_by_name():
     labels = ["b"] * 3 + ["a"] * 3 + ["z"] * 5 + ["rare"] + ["d", "c"] * 2
     rows = [(label,) for label in labels]

@@ -23,6 +23,8 @@ class Config:
     """Standardised numbers are cut off at plus and minus this many standard deviations."""
     log: Literal["auto", "never"] = "auto"
     """"auto" takes log(1 + x) of numbers that are never negative and far from symmetric (encoders only)."""
+    ranks: bool = True
+    """Classic learners also see where each number stands among the training rows, 0 to 1: a bound on outliers."""
     max_categories: int = 64
     """Categories kept of each column, the most frequent first; the rest share one place called "other"."""
     min_count: int = 2

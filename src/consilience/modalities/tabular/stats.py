@@ -39,6 +39,12 @@ class Counted:
             return 0.0
         return float((self.counts * ((self.values - self.mean) / spread) ** 3).sum() / self.counts.sum())
 
+    def quantiles(self, count: int) -> tuple[float, ...]:
+        """`count` of them at equal steps from the smallest to the largest; each is a number that occurs."""
+        reached = np.cumsum(self.counts)
+        places = np.searchsorted(reached, np.linspace(0.0, 1.0, count) * reached[-1], side="left")
+        return tuple(self.values[np.minimum(places, len(self.values) - 1)].tolist())
+
     def clipped(self, tail: float) -> Counted:
         """The share `tail` at each end pulled in to the quantile there (a number that occurs)."""
         if not len(self.values) or tail == 0:

@@ -23,10 +23,19 @@ Parts = Sequence[Any]
 
 LARGEST = float(np.finfo(np.float32).max)
 
+_KNOTS = 33
+"""Quantiles kept of a number, for its rank."""
+_FEW = 10
+"""Numbers with fewer distinct values than this are codes or flags, not amounts: ranks would say the same again."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class NumberColumn:
-    """z = (x - mean) / scale, of sign(x) log(1 + |x|) where `log`; gaps: some training row had no number."""
+    """z = (x - mean) / scale, of sign(x) log(1 + |x|) where `log`; gaps: some training row had no number.
+
+    `knots`: quantiles of the training rows at equal steps (empty: no rank). A number's rank among the training rows is
+    read off between them; a linear model then has a second, outlier-proof shape of the number to lean on.
+    """
 
     name: str
     mean: float
@@ -34,6 +43,7 @@ class NumberColumn:
     log: bool
     constant: bool
     gaps: bool
+    knots: tuple[float, ...] = ()
 
     @classmethod
     def fit(cls, name: str, parts: Parts, weights: np.ndarray, config: Config) -> NumberColumn:
@@ -42,8 +52,15 @@ class NumberColumn:
         if log:
             counted = count(_signed_log(counted.values), counted.counts)
         mean, scale = centre_and_scale(counted, config.tail)
-        constant = len(counted.values) < 2
-        return cls(name=name, mean=mean, scale=scale, log=log, constant=constant, gaps=_has_gaps(parts, weights))
+        return cls(
+            name=name,
+            mean=mean,
+            scale=scale,
+            log=log,
+            constant=len(counted.values) < 2,
+            gaps=_has_gaps(parts, weights),
+            knots=counted.quantiles(_KNOTS) if config.ranks and len(counted.values) >= _FEW else (),
+        )
 
     def scaled(self, parts: Parts, limit: float) -> np.ndarray:
         raw = numbers(parts)
@@ -52,11 +69,20 @@ class NumberColumn:
 
     def raw(self, parts: Parts) -> np.ndarray:
         raw = numbers(parts)  # trees split a skewed number and its logarithm alike; a linear model needs the latter
-        return np.clip(_signed_log(raw) if self.log else raw, -LARGEST, LARGEST).astype(np.float32)[:, None]
+        shaped = np.clip(_signed_log(raw) if self.log else raw, -LARGEST, LARGEST)
+        columns = [shaped, self._rank(shaped)] if self.knots else [shaped]
+        return np.column_stack(columns).astype(np.float32)
+
+    def _rank(self, shaped: np.ndarray) -> np.ndarray:
+        """0 to 1. Where many training rows hold one number, it is the middle of their ranks, from whichever side."""
+        steps = np.linspace(0.0, 1.0, len(self.knots))
+        knots, first, times = np.unique(self.knots, return_index=True, return_counts=True)
+        return np.interp(shaped, knots, (steps[first] + steps[first + times - 1]) / 2)  # NaN stays NaN
 
     @property
     def raw_names(self) -> tuple[str, ...]:
-        return (f"log {self.name}" if self.log else self.name,)
+        name = f"log {self.name}" if self.log else self.name
+        return (name, f"{self.name}: rank") if self.knots else (name,)
 
     @property
     def width(self) -> int:
@@ -206,7 +232,7 @@ def _signed_log(x: np.ndarray) -> np.ndarray:
 
 def _deserves_log(values: np.ndarray, clipped: Any) -> bool:
     """Never negative, more than a handful of distinct numbers, and the logarithm at least halves a strong skew."""
-    if len(values) < 10 or values[0] < 0 or clipped.skewness < 2:
+    if len(values) < _FEW or values[0] < 0 or clipped.skewness < 2:
         return False
     logged = count(_signed_log(clipped.values), clipped.counts)
     return abs(logged.skewness) < clipped.skewness / 2

@@ -1,0 +1,42 @@
+"""export: a run or bundle -> a folder that predicts without torch, checked against the original's golden answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from consilience.bundle import golden
+from consilience.bundle.load import load
+from consilience.bundle.manifest import find, unseal
+from consilience.bundle.save import rewrite
+from consilience.core.errors import ExportError, UserError, unknown
+from consilience.export import TARGETS
+
+TOLERANCE = 1e-4
+"""Largest difference of a probability (or, for numbers, of the value over its spread) that counts as equal, fp32."""
+
+
+def export(run: Path, *, to: str, out: Path | None, verify: bool) -> dict[str, Any]:
+    """Returns {"out", "files": {name: sha256}, "bytes", "max_difference"}. The golden rows go through the folder as it
+    was written; with `verify`, a difference over the tolerance is an ExportError."""
+    if to not in TARGETS:
+        raise UserError(f"--to: {unknown('export target', to, TARGETS)}")
+    source = find(run)
+    folder = out if out is not None else source.parent / f"export-{to}"
+    if folder.resolve() == source.resolve():
+        raise UserError(f"{folder}: this is the bundle itself; choose another --out")
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / "manifest.json").exists())):
+        raise UserError(f"{folder}: exists and is no exported folder; choose another --out")
+    original = load(source)
+    member = TARGETS.load(to)(original)
+    rewrite(replace(original, member=member), source, folder, about={"export": {"target": to}})
+    difference = golden.difference(folder / "golden.safetensors", load(folder))
+    if verify and not difference <= TOLERANCE:
+        raise ExportError(
+            f"{folder}: answers to the golden rows differ from the original's by {difference:.2g}, over the tolerance "
+            f"of {TOLERANCE:.0e}; do not use this folder, and report the model's config"
+        )
+    files = unseal(folder)["files"]
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    return {"out": str(folder), "files": files, "bytes": size, "max_difference": difference}
