@@ -114,7 +114,7 @@ def resident(pid: int) -> int:
 
 
 def write(path: Path, rows: int) -> None:
-    """Block after block, so that the benchmark itself stays small. The first rows are the same whatever their number."""
+    """Block after block: the benchmark itself stays small, and the first rows are the same whatever their number."""
     import pyarrow as pa
     import pyarrow.csv as csv
     import pyarrow.parquet as parquet
