@@ -32,13 +32,39 @@ class History:
     """Epoch (from 1) whose weights were kept."""
     stopped: str = "all epochs done"
     """Why training ended."""
+    earlier_cpu_seconds: float = 0.0
+    """CPU time of the epochs that were done before an interruption."""
 
-    def add(self, epoch: int, train_loss: float, valid_loss: float, score: float, seconds: float) -> None:
+    def add(self, epoch: int, train_loss: float, valid_loss: float, score: float, seconds: float) -> bool:
+        """Whether this epoch is the best so far."""
         losses = {"train_loss": train_loss, "valid_loss": valid_loss}
+        best = self.epochs[self.best - 1] if self.best else {"valid_score": -np.inf, "valid_loss": np.inf}
         self.epochs.append({"epoch": epoch, **losses, "valid_score": score, "seconds": seconds})
+        if np.isfinite(train_loss) and (score, -valid_loss) > (best["valid_score"], -best["valid_loss"]):
+            self.best = epoch
+        return self.best == epoch
+
+    def upto(self, cpu_seconds: float) -> dict[str, Any]:
+        """What a training that goes on from here begins with, after `cpu_seconds` of this one."""
+        return {
+            "epochs": self.epochs,
+            "best": self.best,
+            "earlier_cpu_seconds": self.earlier_cpu_seconds + cpu_seconds,
+        }
+
+    def enough(self, patience: int, *, perfect: float) -> str | None:
+        """Why no further epoch is worth it, or None. It depends on nothing else, so a resumed training agrees."""
+        last = self.epochs[-3:]
+        if last and not np.isfinite(last[-1]["train_loss"]):
+            return "the loss is not finite any more; the best weights before that are kept"
+        if len(last) == 3 and all(epoch["valid_score"] >= perfect for epoch in last):
+            return "perfect on validation data"
+        return "no better on validation data" if len(self.epochs) - self.best >= patience else None
 
 
 TIME_IS_UP = "the time budget ended"
+LAST = "training.safetensors"
+"""The checkpoint of the last whole epoch."""
 
 Validate = Callable[[nn.Module], tuple[float, float]]
 """Model -> (score, greater is better; loss) on validation rows."""
@@ -50,7 +76,8 @@ class _Pace:
     def __init__(self, config: TrainConfig, steps: int, deadline: Deadline, check_seconds: float) -> None:
         """`steps` of an epoch; `check_seconds`: what one look at the validation rows takes."""
         self.config, self.deadline, self.check_seconds = config, deadline, check_seconds
-        self.total, self.done, self.step_seconds, self._share = config.epochs * steps, 0, 0.0, 0.0
+        self.total, self.done, self.step_seconds = config.epochs * steps, 0, 0.0
+        self._share = self._begun = 0.0
         self._sample = min(10, steps)
 
     def share(self) -> float:
@@ -58,9 +85,8 @@ class _Pace:
         the schedule ends with the time."""
         ahead = self.step_seconds * (self.total - self.done) + self.check_seconds * self.config.epochs
         short = self.step_seconds > 0 and ahead > self.deadline.left
-        self._share = max(
-            self._share, self.deadline.elapsed / self.deadline.seconds if short else self.done / self.total
-        )
+        passed = self.deadline.elapsed / self.deadline.seconds if short else 0.0
+        self._share = max(self._share, self._begun + (1 - self._begun) * passed if short else self.done / self.total)
         return self._share
 
     def stepped(self, since: float, steps: int) -> None:
@@ -73,6 +99,13 @@ class _Pace:
     def over(self) -> bool:
         """Only enough time is left to look at the validation rows, here and once more by who asked for the training."""
         return self.deadline.left < 2 * self.check_seconds + self.step_seconds
+
+    def state(self) -> dict[str, Any]:
+        return {"done": self.done, "share": self._share}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from `state`; what is left of the schedule has the time of this deadline."""
+        self.done, self._share, self._begun = state["done"], state["share"], state["share"]
 
 
 def train(
@@ -92,17 +125,28 @@ def train(
     """Train `model` in place on all rows of `view`; at the end it holds the weights of the best validation score.
 
     Deterministic under `seed` on a CPU unless the deadline cuts it short. On Ctrl-C it holds the best weights so far.
+    Every epoch leaves a checkpoint in `folder`; a training that finds one there goes on from it, to the same end.
     """
     anchor = view.index[batches.anchor(view, names)]
     steps = sum(1 for _ in batches.epoch(anchor, rows=config.batch_rows, rng=np.random.default_rng(0)))
-    started = time.monotonic()
+    began, started = time.process_time(), time.monotonic()
     validate(model)  # only to know how long it takes
     pace = _Pace(config, steps, deadline, time.monotonic() - started)
     step = _Stepper(model, view, target, task, config, names, generator(seed, "batches"))
-    history, best, perfect, kept = History(), (-np.inf, -np.inf), 0, _weights_of(model)
+    history, kept = History(), _weights_of(model)
+    if (found := checkpoint.load(folder / LAST, model, step.optimizer, step.rng)) is not None:
+        kept, meta = found
+        history = History(**meta["history"])
+        pace.resume(meta["pace"])
+        reporter.say(f"training goes on after epoch {len(history.epochs)}")
+    perfect = 1.0 if task.greater_is_better else np.inf
     try:
         with reporter.bar("training", pace.total) as advance:
-            for number in range(1, config.epochs + 1):
+            for number in range(len(history.epochs) + 1, config.epochs + 1):
+                reason = history.enough(config.patience, perfect=perfect)
+                if reason or (history.epochs and pace.over):
+                    history.stopped = reason or TIME_IS_UP
+                    break
                 started, losses = time.monotonic(), []
                 model.train()
                 for rows in batches.epoch(anchor, rows=config.batch_rows, rng=step.rng):
@@ -113,19 +157,10 @@ def train(
                         history.stopped = TIME_IS_UP
                         break
                 loss, (score, valid_loss) = float(torch.stack(losses).mean()), validate(model)
-                history.add(number, loss, valid_loss, score, time.monotonic() - started)
-                if not np.isfinite(loss):
-                    history.stopped = "the loss is not finite any more; the best weights before that are kept"
-                    break
-                if (score, -valid_loss) > best:
-                    best, history.best, kept = (score, -valid_loss), number, _weights_of(model)
-                checkpoint.save(folder, "last", model.state_dict(), {"epoch": number, "history": history.epochs})
-                perfect = perfect + 1 if task.greater_is_better and score >= 1.0 else 0
-                if history.stopped == TIME_IS_UP:
-                    break
-                if perfect >= 3 or number - history.best >= config.patience:
-                    history.stopped = f"{'perfect' if perfect >= 3 else 'no better'} on validation data"
-                    break
+                if history.add(number, loss, valid_loss, score, time.monotonic() - started):
+                    kept = _weights_of(model)
+                meta = {"history": history.upto(time.process_time() - began), "pace": pace.state()}
+                checkpoint.save(folder / LAST, model, step.optimizer, step.rng, kept=kept, meta=meta)
     finally:  # also on Ctrl-C
         model.load_state_dict(kept)
         model.eval()

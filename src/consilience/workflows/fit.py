@@ -26,11 +26,12 @@ from consilience.data.sources import read
 from consilience.data.table import Table
 from consilience.evaluate import point
 from consilience.models.constant import Constant
-from consilience.workflows import report
+from consilience.tasks.base import Task
+from consilience.workflows import kept, report
 from consilience.workflows.config import PRESETS, RunConfig
 from consilience.workflows.leaderboard import About, Entry, choose, ensembles, enter, measure, rank
 from consilience.workflows.prepare import Prepared, prepare
-from consilience.workflows.presets import Setting
+from consilience.workflows.presets import Candidate, Setting
 
 FINISH = 0.05
 """Share of the time budget kept for the test, the bundle and the report."""
@@ -98,7 +99,7 @@ def search(
     """Fit the preset's candidates, cheapest first, as long as there is time; then the ensembles. Also whether Ctrl-C
     ended it: what was found by then stands."""
     task, seed = prepared.task, config.seed
-    setting = Setting(prepared=prepared, config=config, folder=folder, reporter=log, point=partial(point, task.kind))
+    setting = Setting(prepared=prepared, config=config, reporter=log, point=partial(point, task.kind))
     answer = Constant(task.constant(prepared.parts["train"].target))
     started = time.monotonic()
     entries = [enter(prepared, answer, About(name=task.baseline, preset="baseline"), seed=seed)]
@@ -106,21 +107,20 @@ def search(
     after = FINISH * config.time_budget + 5 * (time.monotonic() - started)
     try:
         for candidate in PRESETS.load(config.preset).candidates(setting):
-            left = deadline.left - after
-            if left <= FINISH * config.time_budget:
+            left, least = deadline.left - after, FINISH * config.time_budget
+            found = _fitted(candidate, task, kept.folder_of(folder, candidate.name), left=left, least=least)
+            if found is None:
                 log.say(f"{candidate.name}: not tried, the time budget of {config.time_budget:.0f} s is used up")
                 continue
-            cpu = time.process_time()
-            member, facts = candidate.fit(Deadline(left * candidate.share))
             about = About(
                 name=candidate.name,
                 preset=candidate.preset,
                 fusion=candidate.fusion,
-                cpu_seconds=time.process_time() - cpu,
-                facts=facts,
+                cpu_seconds=found.cpu_seconds,
+                facts=found.facts,
                 refit=candidate.refit,
             )
-            entries.append(enter(prepared, member, about, seed=seed))
+            entries.append(enter(prepared, found.member, about, seed=seed))
             log.entry(entries[-1], task.primary)
         for entry in list(ensembles(entries, prepared, config)):
             entries.append(entry)
@@ -129,6 +129,21 @@ def search(
         log.say("interrupted: choosing from what is there")
         return entries, True
     return entries, False
+
+
+def _fitted(candidate: Candidate, task: Task, folder: Path, *, left: float, least: float) -> kept.Kept | None:
+    """The candidate as it was kept in its folder, or else fitted in the seconds that are `left`. None when those are
+    not more than `least`, unless it was begun: then it ends with what it has."""
+    if (known := kept.find(folder, task)) is not None:
+        return known
+    if left <= least and not kept.begun(folder):
+        return None
+    cpu = time.process_time()
+    member, facts = candidate.fit(Deadline(max(left, 1e-3) * candidate.share), folder)
+    spent = time.process_time() - cpu + facts.get("earlier_cpu_seconds", 0.0)
+    fresh = kept.Kept(member=member, facts=facts, cpu_seconds=spent)
+    kept.keep(folder, fresh)
+    return fresh
 
 
 def finish(

@@ -31,8 +31,9 @@ class Candidate:
     preset: str
     fusion: str | None
     inputs: tuple[str, ...]
-    fit: Callable[[Deadline], tuple[Member, dict[str, Any]]]
-    """Deadline -> the member and facts about its training (learning curves)."""
+    fit: Callable[[Deadline, Path], tuple[Member, dict[str, Any]]]
+    """Deadline, a folder of its own -> the member and facts about its training (learning curves). What it leaves in
+    the folder it finds there again, should it be cut off; it then goes on, to the same end."""
     share: float
     """How much of the time that is left it may take, 0 to 1."""
     refit: Callable[[float], Member] | None = None
@@ -46,7 +47,6 @@ class Setting:
     prepared: Prepared
     config: RunConfig
     point: Point
-    folder: Path
     reporter: Reporter
 
     @property
@@ -111,7 +111,7 @@ def classic(setting: Setting, config: ClassicConfig) -> Iterator[Candidate]:
             seed = setting.config.seed
             return fit_classic(part, rows.view, rows.target, setting.task, inputs=inputs, seed=seed, seconds=seconds)
 
-        def fit(deadline: Deadline, learn: Any = learn) -> tuple[Member, dict[str, Any]]:
+        def fit(deadline: Deadline, folder: Path, learn: Any = learn) -> tuple[Member, dict[str, Any]]:
             return learn(setting.train, deadline.left), {}
 
         def refit(seconds: float, learn: Any = learn) -> Member:
@@ -136,8 +136,8 @@ def deep(setting: Setting) -> Candidate:
     assert config.deep is not None
     names = tuple(sorted(setting.prepared.inputs))
 
-    def fit(deadline: Deadline) -> tuple[Member, dict[str, Any]]:
-        return _train(setting, deadline)
+    def fit(deadline: Deadline, folder: Path) -> tuple[Member, dict[str, Any]]:
+        return _train(setting, deadline, folder)
 
     kind = config.deep.fusion.kind
     return Candidate(
@@ -145,7 +145,7 @@ def deep(setting: Setting) -> Candidate:
     )
 
 
-def _train(setting: Setting, deadline: Deadline) -> tuple[Member, dict[str, Any]]:
+def _train(setting: Setting, deadline: Deadline, folder: Path) -> tuple[Member, dict[str, Any]]:
     import torch
 
     from consilience.models.network import Network, build
@@ -182,7 +182,8 @@ def _train(setting: Setting, deadline: Deadline) -> tuple[Member, dict[str, Any]
         validate=validate,
         deadline=deadline,
         seed=config.seed,
-        folder=setting.folder / "deep",
+        folder=folder,
         reporter=setting.reporter,
     )
-    return network, {"curve": history.epochs, "kept_epoch": history.best, "stopped": history.stopped}
+    facts = {"curve": history.epochs, "kept_epoch": history.best, "stopped": history.stopped}
+    return network, {**facts, "earlier_cpu_seconds": history.earlier_cpu_seconds}

@@ -1,5 +1,8 @@
 """Training: batches, schedule, optimiser; that it learns, repeats itself under a seed, and stops in time."""
 
+import json
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import safe_open
 from torch import nn
 
 from consilience.core.batch import Output, Tokens
@@ -79,7 +83,15 @@ class Net(nn.Module):
         return Output(values={"scores": self.layers(batch.inputs["x"].values[:, 0])[batch.cells["x"]]})
 
 
-def run(tmp_path: Path, config: TrainConfig, *, seconds: float = 100.0, shuffle: bool = False):
+def run(
+    tmp_path: Path,
+    config: TrainConfig,
+    *,
+    seconds: float = 100.0,
+    shuffle: bool = False,
+    folder: Path | None = None,
+    reporter: Reporter | None = None,
+):
     rng = np.random.default_rng(0)
     values = list(rng.normal(size=(60, 4)).astype(np.float32))
     index = rng.integers(0, 60, 300)
@@ -101,7 +113,7 @@ def run(tmp_path: Path, config: TrainConfig, *, seconds: float = 100.0, shuffle:
 
     history = train(
         model, view, target, task, config, names=["x"], validate=validate, deadline=Deadline(seconds), seed=0,
-        folder=tmp_path / "checkpoints", reporter=Reporter(),
+        folder=folder or Path(tempfile.mkdtemp(dir=tmp_path)), reporter=reporter or Reporter(),
     )  # fmt: skip
     return model, history, validate
 
@@ -111,7 +123,6 @@ def test_it_learns_and_keeps_the_best_epoch(tmp_path) -> None:
     best = history.epochs[history.best - 1]
     assert best["valid_score"] == max(e["valid_score"] for e in history.epochs) > 0.9
     assert validate(model)[0] == best["valid_score"]
-    assert (tmp_path / "checkpoints" / "last.safetensors").is_file()
 
 
 def test_it_repeats_itself_under_a_seed(tmp_path) -> None:
@@ -160,21 +171,28 @@ def test_the_deadline_ends_training(tmp_path) -> None:
     assert deadline.left > -0.5
 
 
+class Impatient(Reporter):
+    """Ctrl-C after so many steps."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+        self.said: list[str] = []
+
+    def say(self, text):
+        self.said.append(text)
+
+    @contextmanager
+    def bar(self, label, total):
+        steps = iter(range(1, 1_000_000))
+
+        def advance(done, note):
+            if next(steps) == self.after:
+                raise KeyboardInterrupt
+
+        yield advance
+
+
 def test_an_interrupt_leaves_the_best_weights(tmp_path) -> None:
-    class Impatient(Reporter):
-        def bar(self, label, total):
-            from contextlib import contextmanager
-
-            @contextmanager
-            def bar():
-                def advance(done, note):
-                    if done == 40:
-                        raise KeyboardInterrupt
-
-                yield advance
-
-            return bar()
-
     rng = np.random.default_rng(0)
     values = list(rng.normal(size=(60, 4)).astype(np.float32))
     index = {"x": rng.integers(0, 60, 300)}
@@ -192,7 +210,73 @@ def test_an_interrupt_leaves_the_best_weights(tmp_path) -> None:
             deadline=Deadline(60),
             seed=0,
             folder=tmp_path,
-            reporter=Impatient(),
+            reporter=Impatient(40),
         )
     assert all(torch.isfinite(p).all() for p in model.parameters())
     assert not model.training
+
+
+def without_seconds(history):
+    return [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in history.epochs]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("cuts", [(1,), (10,), (11,), (55,), (3, 17, 25), (11, 11, 11)], ids=str)
+def test_a_training_cut_anywhere_ends_as_if_it_had_not_been(tmp_path, optimizer, cuts) -> None:
+    """Ten steps an epoch. Dropout, augmentation and modality dropout draw random numbers all the way."""
+    config = TrainConfig(epochs=7, batch_rows=30, optimizer=optimizer, patience=100)
+    straight, history, _ = run(tmp_path, config)
+    for cut in cuts:
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, config, folder=tmp_path / "cut", reporter=Impatient(cut))
+        torch.manual_seed(99)  # what else a process did before it resumes must not matter
+    resumed, again, _ = run(tmp_path, config, folder=tmp_path / "cut")
+    assert all(torch.equal(a, b) for a, b in zip(straight.parameters(), resumed.parameters(), strict=True))
+    assert without_seconds(again) == without_seconds(history)
+    assert (again.best, again.stopped) == (history.best, history.stopped)
+    assert history.earlier_cpu_seconds == 0
+    assert (again.earlier_cpu_seconds > 0) == (max(cuts) > 10)
+
+
+def test_what_ends_a_training_is_remembered_too(tmp_path) -> None:
+    config = TrainConfig(epochs=500, patience=2, lr=1e-5)
+    straight, history, _ = run(tmp_path, config, shuffle=True)
+    steps = 2 * len(history.epochs)
+    for cut in (steps - 1, 1):
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, config, shuffle=True, folder=tmp_path / "cut", reporter=Impatient(cut))
+    resumed, again, _ = run(tmp_path, config, shuffle=True, folder=tmp_path / "cut")
+    assert (again.stopped, again.best) == (history.stopped, history.best)
+    once_more, last, _ = run(tmp_path, config, shuffle=True, folder=tmp_path / "cut")
+    assert without_seconds(last) == without_seconds(history)  # ended is ended
+    for other in (resumed, once_more):
+        assert all(torch.equal(a, b) for a, b in zip(straight.parameters(), other.parameters(), strict=True))
+
+
+def test_a_damaged_checkpoint_is_none(tmp_path) -> None:
+    config = TrainConfig(epochs=3, batch_rows=32)
+    straight, _, _ = run(tmp_path, config, folder=tmp_path / "cut")
+    (file,) = (tmp_path / "cut").iterdir()
+    file.write_bytes(file.read_bytes()[:1000])
+    again, history, _ = run(tmp_path, config, folder=tmp_path / "cut")
+    assert len(history.epochs) == 3
+    assert all(torch.equal(a, b) for a, b in zip(straight.parameters(), again.parameters(), strict=True))
+
+
+def test_without_time_a_resumed_training_keeps_what_it_has(tmp_path) -> None:
+    config = TrainConfig(epochs=50, batch_rows=30, patience=50)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, config, folder=tmp_path / "cut", reporter=Impatient(205))
+    _, history, _ = run(tmp_path, config, folder=tmp_path / "cut", seconds=1e-9)
+    assert (len(history.epochs), history.stopped) == (20, "the time budget ended")
+
+
+def test_a_resumed_schedule_spends_the_time_that_is_left(tmp_path) -> None:
+    """Cut at 20 of 100,000 epochs: the rate falls from where it was to nothing within the new deadline."""
+    config = TrainConfig(epochs=100_000, batch_rows=30, patience=100_000)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, config, folder=tmp_path / "cut", reporter=Impatient(205))
+    _, history, _ = run(tmp_path, config, folder=tmp_path / "cut", seconds=1.0)
+    assert history.stopped == "the time budget ended"
+    with safe_open(tmp_path / "cut" / "training.safetensors", "pt") as file:
+        assert json.loads(file.metadata()["told"])["meta"]["pace"]["share"] > 0.8
