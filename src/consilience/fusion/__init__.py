@@ -15,6 +15,9 @@ DECISION_FUSIONS = Family(
     "decision fusion",
     {
         "average": "consilience.fusion.decision.average:Average",
+        "product": "consilience.fusion.decision.product:Product",
+        "select": "consilience.fusion.decision.select:Select",
+        "stack": "consilience.fusion.decision.stack:Stack",
         "vote": "consilience.fusion.decision.vote:Vote",
         "weighted": "consilience.fusion.decision.weighted:Weighted",
     },

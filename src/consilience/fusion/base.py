@@ -18,11 +18,14 @@ class DecisionFusion(ABC):
     """A rule that makes one answer of several models' answers."""
 
     Config: ClassVar[type]
+    out_of_fold: ClassVar[bool] = False
+    """Learns from answers on training rows by models that were not fitted on those rows, not from validation rows."""
 
     @classmethod
     @abstractmethod
     def fit(cls, config: Any, answers: Answers, target: np.ndarray, *, discrete: bool) -> DecisionFusion:
-        """Learn from answers on validation rows. `target` [N]: class numbers when `discrete`, else real values."""
+        """Learn from answers on rows that no model was fitted on. `target` [N]: class numbers when `discrete`, else
+        real values."""
 
     @abstractmethod
     def fuse(self, answers: Answers) -> np.ndarray:

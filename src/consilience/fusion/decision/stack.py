@@ -1,40 +1,119 @@
-"""The answers of several models as one array with a mask, and what to say where no model answers.
-
-Knows no rule: the rules beside it do the rest.
-"""
+"""Stacking (Wolpert 1992): a small linear model over the models' answers. It learns from out-of-fold answers on
+training rows, where whoever fits models can give them (`out_of_fold`), and never sees a model's answer to a row the
+model was fitted on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from consilience.core.errors import UserError
-from consilience.fusion.base import Answers
+from consilience.core.errors import UserError, unknown
+from consilience.core.state import State
+from consilience.fusion.base import Answers, DecisionFusion
+from consilience.fusion.decision.answers import fallback, filled, logs, mean, stack
 
 
-def stack(answers: Answers, names: Sequence[str] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Values [M, N, K], zero where there is no answer, and which answers there are [M, N].
+class Stack(DecisionFusion):
+    """Classes: softmax(sum over models of w[m, k] log p[m, k] + b[k]). Numbers: sum of w[m] times the answer + b.
 
-    Models come in the order of `names`, or of the alphabet, never in that of the mapping: sums of the same numbers
-    in another order differ in their last bits.
+    Weights are pulled towards the plain mean of the models, so that few rows change little. On a row where a model has
+    no answer, the plain mean of the others is the answer.
     """
-    names = sorted(answers) if names is None else names
-    if not names:
-        raise UserError("there is no answer to fuse: give the answers of at least one model")
-    values = np.stack([np.asarray(answers[name], np.float64) for name in names])
-    there: np.ndarray = ~np.isnan(values.sum(2))  # a sum is NaN where one of its terms is
-    return np.where(there[:, :, None], values, 0.0), there
+
+    out_of_fold = True
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config:
+        pull: float = 20.0
+        """Strength of the pull towards the plain mean, in rows."""
+        max_iter: int = 200
+        """Steps of the solver, at most."""
+
+        def __post_init__(self) -> None:
+            if not self.pull > 0:
+                raise ValueError(f"pull must be above 0, not {self.pull}")
+            if self.max_iter < 1:
+                raise ValueError(f"max_iter must be at least 1, not {self.max_iter}")
+
+    def __init__(
+        self, *, names: tuple[str, ...], weights: np.ndarray, bias: np.ndarray, otherwise: np.ndarray, discrete: bool
+    ) -> None:
+        """`weights` [M, K], `bias` [K]."""
+        self._names, self._weights, self._bias = names, weights, bias
+        self._otherwise, self._discrete = otherwise, discrete
+
+    @classmethod
+    def fit(cls, config: Stack.Config, answers: Answers, target: np.ndarray, *, discrete: bool) -> Stack:
+        names = tuple(sorted(answers))
+        values, there = stack(answers, names)
+        width = values.shape[2]
+        otherwise = fallback(target, width, discrete=discrete)
+        weights, bias = np.full((len(names), width), 1 / len(names)), np.zeros(width)
+        some = np.flatnonzero(there.any(0))
+        if len(some):
+            learn = _softmax_weights if discrete else _ridge_weights
+            weights, bias = learn(values[:, some], there[:, some], target[some], config)
+        return cls(names=names, weights=weights, bias=bias, otherwise=otherwise, discrete=discrete)
+
+    def fuse(self, answers: Answers) -> np.ndarray:
+        for name in answers:
+            if name not in self._names:
+                raise UserError(f"{unknown('model', name, self._names)} It had no part in learning the weights.")
+        blank = np.full_like(np.asarray(next(iter(answers.values())), np.float64), np.nan)
+        values, there = stack({name: answers.get(name, blank) for name in self._names}, self._names)
+        if not self._discrete:
+            out = (filled(values, there) * self._weights[:, None]).sum(0) + self._bias
+        else:
+            scores = (logs(values, there) * self._weights[:, None]).sum(0) + self._bias
+            powers = np.exp(scores - scores.max(1, keepdims=True))
+            out = powers / powers.sum(1, keepdims=True)
+        return np.where(there.all(0)[:, None], out, mean(values, there, np.ones(len(values)), self._otherwise))
+
+    def state(self) -> State:
+        arrays = {"weights": self._weights, "bias": self._bias, "otherwise": self._otherwise}
+        return State(arrays=arrays, meta={"names": list(self._names), "discrete": self._discrete})
+
+    @classmethod
+    def restore(cls, state: State) -> Stack:
+        return cls(names=tuple(state.meta["names"]), discrete=state.meta["discrete"], **state.arrays)
 
 
-def fallback(target: np.ndarray, width: int, *, discrete: bool) -> np.ndarray:
-    """[K]: the answer for a row that no model answers: every class alike, or the mean of the validation targets."""
-    return np.full(width, 1.0 / width) if discrete else np.full(width, target.mean() if len(target) else 0.0)
+def _softmax_weights(
+    values: np.ndarray, there: np.ndarray, target: np.ndarray, config: Stack.Config
+) -> tuple[np.ndarray, np.ndarray]:
+    from scipy.optimize import minimize
+
+    inputs = logs(values, there)  # [M, N, K]
+    models, rows, width = inputs.shape
+    at = np.arange(rows), target
+    start = np.concatenate([np.full(models * width, 1 / models), np.zeros(width)])
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        weights, bias = flat[: models * width].reshape(models, width), flat[models * width :]
+        scores = (inputs * weights[:, None]).sum(0) + bias
+        scores -= scores.max(1, keepdims=True)
+        sums = np.exp(scores).sum(1)
+        value = float((np.log(sums) - scores[at]).sum() + 0.5 * config.pull * ((flat - start) ** 2).sum())
+        slope = np.exp(scores) / sums[:, None]
+        slope[at] -= 1.0
+        flat_slope = np.concatenate([(inputs * slope[None]).sum(1).ravel(), slope.sum(0)])
+        return value, flat_slope + config.pull * (flat - start)
+
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": config.max_iter}).x
+    return found[: models * width].reshape(models, width), found[models * width :]
 
 
-def mean(values: np.ndarray, there: np.ndarray, weights: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
-    """[N, K]: weighted mean over the models that have an answer; `weights` [M], not below zero."""
-    shares = there * weights[:, None]
-    total = shares.sum(0)
-    sums = (values * shares[:, :, None]).sum(0)
-    return np.where((total > 0)[:, None], sums / np.where(total > 0, total, 1.0)[:, None], otherwise)
+def _ridge_weights(
+    values: np.ndarray, there: np.ndarray, target: np.ndarray, config: Stack.Config
+) -> tuple[np.ndarray, np.ndarray]:
+    """Closed form, on answers scaled by the spread of the target: `max_iter` plays no part."""
+    inputs = filled(values, there)[:, :, 0]
+    spread = float(target.std()) or 1.0
+    centre = inputs.mean(1, keepdims=True)
+    scaled = (inputs - centre) / spread
+    even = np.full(len(inputs), 1 / len(inputs))
+    rest = (target - target.mean()) / spread - even @ scaled
+    change = np.linalg.solve(scaled @ scaled.T + config.pull * np.eye(len(inputs)), scaled @ rest)
+    weights = even + change
+    return weights[:, None], np.array([target.mean() - float(weights @ centre[:, 0])])

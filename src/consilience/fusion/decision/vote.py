@@ -8,7 +8,7 @@ import numpy as np
 
 from consilience.core.state import State
 from consilience.fusion.base import Answers, DecisionFusion
-from consilience.fusion.decision.stack import fallback, mean, stack
+from consilience.fusion.decision.answers import fallback, mean, stack
 
 _DECIDES = 1e-3
 """Votes the mean probability is worth in all: it decides between equal votes and never against one."""

@@ -10,7 +10,7 @@ import numpy as np
 from consilience.core.errors import UserError, unknown
 from consilience.core.state import State
 from consilience.fusion.base import Answers, DecisionFusion
-from consilience.fusion.decision.stack import fallback, mean, stack
+from consilience.fusion.decision.answers import fallback, mean, stack
 
 
 class Weighted(DecisionFusion):
