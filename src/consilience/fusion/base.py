@@ -18,8 +18,6 @@ class DecisionFusion(ABC):
     """A rule that makes one answer of several models' answers."""
 
     Config: ClassVar[type]
-    out_of_fold: ClassVar[bool] = False
-    """Learns from answers on training rows by models that were not fitted on those rows, not from validation rows."""
 
     @classmethod
     @abstractmethod

@@ -41,7 +41,20 @@ class DeepConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class EnsembleConfig:
-    rules: tuple[Part, ...] = parts(DECISION_FUSIONS, "average", "weighted", "vote")
+    rules: tuple[Part, ...] = parts(DECISION_FUSIONS, "average", "weighted", "select", "stack")
     """Decision-level fusions tried over the best models; none: no ensemble."""
     best: int = 8
     """How many of the best models they are given."""
+    folds: int = 3
+    """On a small table rules learn from answers to training rows by models fitted on the other folds of them; 0: they
+    always learn from the validation rows."""
+    fold_below: int = 3000
+    """Training rows from which on the validation rows are enough to learn from."""
+    folded: int = 5
+    """How many of the best models are fitted once per fold."""
+
+    def __post_init__(self) -> None:
+        if self.folds == 1 or self.folds < 0:
+            raise ValueError("folds must be 0 or at least 2")
+        if self.best < 2 or self.folded < 2:
+            raise ValueError("best and folded must be at least 2: one model is no ensemble")

@@ -29,7 +29,8 @@ from consilience.models.constant import Constant
 from consilience.tasks.base import Task
 from consilience.workflows import kept, report
 from consilience.workflows.config import PRESETS, RunConfig
-from consilience.workflows.leaderboard import About, Entry, choose, ensembles, enter, measure, rank
+from consilience.workflows.ensembles import ensembles
+from consilience.workflows.leaderboard import About, Entry, choose, enter, measure, rank
 from consilience.workflows.prepare import Prepared, prepare
 from consilience.workflows.presets import Candidate, Setting
 
@@ -119,10 +120,11 @@ def search(
                 cpu_seconds=found.cpu_seconds,
                 facts=found.facts,
                 refit=candidate.refit,
+                fold=candidate.fold,
             )
             entries.append(enter(prepared, found.member, about, seed=seed))
             log.entry(entries[-1], task.primary)
-        for entry in list(ensembles(entries, prepared, config)):
+        for entry in list(ensembles(entries, prepared, config, deadline=deadline)):
             entries.append(entry)
             log.entry(entry, task.primary)
     except KeyboardInterrupt:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from consilience.core.seeding import generator
 from consilience.evaluate import score
-from consilience.fusion import DECISION_FUSIONS
 from consilience.models.base import Member
-from consilience.models.ensemble import Ensemble
 from consilience.tasks.base import Task
-from consilience.workflows.config import RunConfig
 from consilience.workflows.prepare import Prepared
 
 Refit = Callable[[float], Member]
+Fold = Callable[[np.ndarray, float], Member]
+"""(row numbers of the training part, seconds) -> the model fitted on those rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +40,8 @@ class About:
     """JSON about its training: learning curves, members."""
     refit: Refit | None = None
     """Seconds -> the same model fitted on training and validation rows; None where that is not worth it."""
+    fold: Fold | None = None
+    """Fits the same model on some of the training rows only; None where that would cost too much."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,64 +107,6 @@ def enter(prepared: Prepared, member: Member, about: About, *, seed: int) -> Ent
         measured=measure(prepared, answers, "valid", seed=seed),
         ms_per_row=1000 * took / max(1, len(valid.target)),
     )
-
-
-def ensembles(entries: Sequence[Entry], prepared: Prepared, config: RunConfig) -> Iterator[Entry]:
-    """Every decision-level rule over the best models. A rule is learned on validation rows; its score is of answers to
-    rows it was not learned on (by folds that keep dependent rows together), so it competes on equal terms."""
-    models = sorted((e for e in entries if e.inputs), key=lambda e: rank(e, prepared.task), reverse=True)
-    picked = {e.name: e for e in models[: config.ensemble.best]}
-    if len(picked) < 2:
-        return
-    valid, discrete = prepared.parts["valid"], prepared.task.discrete
-    answers = {name: e.answers for name, e in picked.items()}
-    known = valid.target < prepared.task.width if discrete else np.ones(len(valid.target), bool)
-    for rule in config.ensemble.rules:
-        cpu = time.process_time()
-        learn = partial(DECISION_FUSIONS.load(rule.kind).fit, rule.config, discrete=discrete)
-        fused = np.empty_like(next(iter(answers.values())))
-        for rows in folds(valid.groups, seed=config.seed):
-            others = np.setdiff1d(np.flatnonzero(known), rows)
-            fitted = learn({n: a[others] for n, a in answers.items()}, valid.target[others])
-            fused[rows] = fitted.fuse({n: a[rows] for n, a in answers.items()})
-        fitted = learn({n: a[known] for n, a in answers.items()}, valid.target[known])
-        member = Ensemble({name: e.member for name, e in picked.items()}, fitted, kind=rule.kind).pruned()
-        about = About(
-            name=f"{rule.kind} of {len(member.members)}",
-            preset="ensemble",
-            fusion=rule.kind,
-            cpu_seconds=time.process_time() - cpu,
-            facts={"members": list(member.members)},
-            refit=_refit_parts(member, picked),
-        )
-        yield Entry(
-            about=about,
-            member=member,
-            answers=fused,
-            measured=measure(prepared, fused, "valid", seed=config.seed),
-            ms_per_row=sum(picked[name].ms_per_row for name in member.members),
-        )
-
-
-def _refit_parts(ensemble: Ensemble, picked: dict[str, Entry]) -> Refit | None:
-    """The same rule over members that are fitted again, where that is worth it."""
-    again = {name: fit for name in ensemble.members if (fit := picked[name].about.refit) is not None}
-    if not again:
-        return None
-
-    def refit(seconds: float) -> Member:
-        fresh = {name: fit(seconds / len(again)) for name, fit in again.items()}
-        return Ensemble({**ensemble.members, **fresh}, ensemble.rule, kind=ensemble.rule_kind)
-
-    return refit
-
-
-def folds(groups: np.ndarray, *, seed: int, count: int = 5) -> Iterator[np.ndarray]:
-    """Row numbers of each fold; rows of one group (>= 0) are in one fold, -1 is a group of its own."""
-    own = np.where(groups < 0, np.arange(len(groups)), len(groups) + np.unique(groups, return_inverse=True)[1])
-    _, number = np.unique(own, return_inverse=True)
-    fold = generator(seed, "ensemble").permutation(int(number.max()) + 1)[number] % count
-    yield from (rows for rows in (np.flatnonzero(fold == f) for f in range(count)) if len(rows))
 
 
 def rank(entry: Entry, task: Task) -> tuple[float, float]:

@@ -44,6 +44,16 @@ class Part:
         """Answers with a column of zeros for every label that training never saw."""
         return np.pad(answers, ((0, 0), (0, len(self.names) - answers.shape[1])))
 
+    def take(self, rows: np.ndarray) -> Part:
+        """Some of the rows."""
+        return replace(
+            self,
+            view=self.view.take(rows),
+            target=self.target[rows],
+            groups=self.groups[rows],
+            rows=self.rows[rows],
+        )
+
     def joined(self, other: Part, task: Task) -> Part:
         """The rows of both sides, of one table, whose label the task knows."""
         assert other.view.sources is self.view.sources

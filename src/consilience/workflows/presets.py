@@ -38,6 +38,8 @@ class Candidate:
     """How much of the time that is left it may take, 0 to 1."""
     refit: Callable[[float], Member] | None = None
     """Seconds -> the same model, fitted on training and validation rows together."""
+    fold: Callable[[np.ndarray, float], Member] | None = None
+    """(row numbers of the training part, seconds) -> the same model, fitted on those rows only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +120,10 @@ def classic(setting: Setting, config: ClassicConfig) -> Iterator[Candidate]:
             member: Member = learn(setting.train.joined(setting.valid, setting.task), seconds)
             return member
 
+        def fold(rows: np.ndarray, seconds: float, learn: Any = learn) -> Member:
+            member: Member = learn(setting.train.take(rows), seconds)
+            return member
+
         fusion = "joined features" if len(inputs) > 1 else None
         name = f"{part.kind}[{' + '.join(inputs)}]"
         yield Candidate(
@@ -128,6 +134,7 @@ def classic(setting: Setting, config: ClassicConfig) -> Iterator[Candidate]:
             fit=fit,
             share=1 / (len(chosen) - place + 2),
             refit=refit if worth else None,
+            fold=fold,
         )
 
 

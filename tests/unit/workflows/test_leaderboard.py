@@ -1,15 +1,19 @@
 """Choosing among models that few rows cannot tell apart, and scoring ensembles on rows they did not learn from."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from consilience.core.progress import Deadline
+from consilience.fusion import DECISION_FUSIONS
 from consilience.models.constant import Constant
 from consilience.tasks.classification import Classification
 from consilience.tasks.regression import Regression
 from consilience.workflows.config import resolve
-from consilience.workflows.leaderboard import About, Entry, choose, ensembles, folds, measure, rank
+from consilience.workflows.ensembles import ensembles, folds
+from consilience.workflows.leaderboard import About, Entry, choose, measure, rank
 
 TASK = Classification(["a", "b"])
 
@@ -76,7 +80,7 @@ def test_folds_keep_groups_together_and_cover_all_rows():
     assert len(found) == 5
 
 
-@pytest.mark.parametrize("kind", ["average", "weighted", "vote"])
+@pytest.mark.parametrize("kind", DECISION_FUSIONS)
 def test_noise_gains_nothing_from_an_ensemble(kind):
     """Rules are scored on rows they were not learned on: over pure noise no ensemble may look clever."""
     rng = np.random.default_rng(0)
@@ -87,7 +91,7 @@ def test_noise_gains_nothing_from_an_ensemble(kind):
         chance = rng.uniform(0.05, 0.95, 600)
         models.append(entry(f"m{m}", np.stack([1 - chance, chance], 1), ready))
     config = resolve({"target": "y"}, preset="classic", settings=[f'ensemble.rules=["{kind}"]'])
-    (made,) = ensembles(models, ready, config)
+    (made,) = ensembles(models, ready, config, deadline=Deadline(60))
     assert 0.42 < made.metrics["accuracy"]["value"] < 0.58
 
 
@@ -95,4 +99,63 @@ def test_a_single_model_makes_no_ensemble():
     target = np.arange(100) % 2
     ready = prepared(target)
     only = entry("only", sure(target, 80, 0.9), ready)
-    assert list(ensembles([only], ready, resolve({"target": "y"}, preset="classic"))) == []
+    assert list(ensembles([only], ready, resolve({"target": "y"}, preset="classic"), deadline=Deadline(60))) == []
+
+
+class Sighted(Constant):
+    """Remembers the training rows it was fitted on, and answers those perfectly and all others by chance."""
+
+    inputs = ("x",)
+
+    def __init__(self, target, rows, seed):
+        super().__init__(np.array([0.5, 0.5]))
+        self.target, self.rows, self.seed = target, rows, seed
+
+    def predict(self, view):
+        chance = np.random.default_rng(self.seed).uniform(0.2, 0.8, len(self.target))
+        chance[self.rows] = 0.99 * self.target[self.rows] + 0.005
+        return np.stack([1 - chance, chance], 1)[view.rows]
+
+
+def small_table(target):
+    """Training and validation rows of which models know nothing but what they memorised."""
+    ready = prepared(target)
+    view = SimpleNamespace(take=lambda rows: SimpleNamespace(rows=rows))
+    ready.parts["train"] = SimpleNamespace(target=target, groups=np.arange(len(target)) // 4, view=view)
+    return ready
+
+
+def test_on_a_small_table_rules_learn_from_rows_that_no_model_was_fitted_on():
+    target = np.random.default_rng(0).integers(0, 2, 400)
+    ready, seen, models = small_table(target), [], []
+    for m in range(3):
+
+        def fold(rows, seconds, m=m):
+            seen.append(rows)
+            return Sighted(target, rows, m)
+
+        chance = np.random.default_rng(m + 9).uniform(0.2, 0.8, 400)
+        made = entry(f"m{m}", np.stack([1 - chance, chance], 1), ready)
+        models.append(replace(made, about=replace(made.about, fold=fold)))
+    settings = ['ensemble.rules=["stack"]', "ensemble.folds=4"]
+    config = resolve({"target": "y"}, preset="classic", settings=settings)
+    (made,) = ensembles(models, ready, config, deadline=Deadline(60))
+    assert made.about.facts["learned_on"] == "out of fold"
+    groups = np.arange(400) // 4
+    for rows in seen:
+        assert 250 < len(rows) < 350
+        held = np.setdiff1d(np.arange(400), rows)
+        assert not set(groups[rows]) & set(groups[held]), "dependent rows are on one side"
+    weights = np.concatenate([v.ravel() for k, v in made.member.state().arrays.items() if k == "rule.weights"])
+    assert np.abs(weights).max() < 0.6, "a rule that saw memorised answers would trust them far more"
+
+
+@pytest.mark.parametrize("settings", [["ensemble.folds=0"], ["ensemble.fold_below=100"]])
+def test_large_tables_and_those_who_say_so_learn_from_validation_rows(settings):
+    target = np.random.default_rng(0).integers(0, 2, 400)
+    ready = small_table(target)
+    models = [entry(f"m{m}", sure(target, 300 + m, 0.8), ready) for m in range(3)]
+    models = [replace(e, about=replace(e.about, fold=lambda rows, seconds: 1 / 0)) for e in models]
+    config = resolve({"target": "y"}, preset="classic", settings=settings)
+    for made in ensembles(models, ready, config, deadline=Deadline(60)):
+        assert made.about.facts["learned_on"] == "validation"

@@ -58,7 +58,7 @@ class Product(DecisionFusion):
             return mean(values, there, self._precision[known], self._otherwise)
         powers = self._power[0] * logs(values, there).mean(0)
         powers = np.exp(powers - powers.max(1, keepdims=True))
-        return np.where(there.any(0)[:, None], powers / powers.sum(1, keepdims=True), self._otherwise)
+        return np.where(np.any(there, axis=0)[:, None], powers / powers.sum(1, keepdims=True), self._otherwise)
 
     def state(self) -> State:
         arrays = {"precision": self._precision, "power": self._power, "otherwise": self._otherwise}

@@ -41,9 +41,13 @@ class Select(DecisionFusion):
         own = whole[:, np.arange(len(some)), target[some]] if discrete else whole[:, :, 0] - target[some]
         return cls(names=names, counts=_bag(own, config.steps, discrete=discrete), otherwise=otherwise)
 
+    @property
+    def counts(self) -> dict[str, float]:
+        """How often each model is in the bag."""
+        return dict(zip(self._names, map(float, self._counts), strict=True))
+
     def used(self, names: Iterable[str]) -> set[str]:
-        counts = dict(zip(self._names, self._counts, strict=True))
-        return {name for name in names if counts.get(name, 0.0) > 0}
+        return {name for name in names if self.counts.get(name, 0.0) > 0}
 
     def fuse(self, answers: Answers) -> np.ndarray:
         for name in answers:

@@ -1,6 +1,5 @@
-"""Stacking (Wolpert 1992): a small linear model over the models' answers. It learns from out-of-fold answers on
-training rows, where whoever fits models can give them (`out_of_fold`), and never sees a model's answer to a row the
-model was fitted on."""
+"""Stacking (Wolpert 1992): a small linear model over the models' answers. Knows models by name; it must be given
+answers to rows that the models were not fitted on (workflows/ensembles.py makes them)."""
 
 from __future__ import annotations
 
@@ -20,8 +19,6 @@ class Stack(DecisionFusion):
     Weights are pulled towards the plain mean of the models, so that few rows change little. On a row where a model has
     no answer, the plain mean of the others is the answer.
     """
-
-    out_of_fold = True
 
     @dataclass(frozen=True, kw_only=True)
     class Config:
@@ -51,7 +48,7 @@ class Stack(DecisionFusion):
         otherwise = fallback(target, width, discrete=discrete)
         weights, bias = np.full((len(names), width), 1 / len(names)), np.zeros(width)
         some = np.flatnonzero(there.any(0))
-        if len(some):
+        if len(some) and len(names) > 1:
             learn = _softmax_weights if discrete else _ridge_weights
             weights, bias = learn(values[:, some], there[:, some], target[some], config)
         return cls(names=names, weights=weights, bias=bias, otherwise=otherwise, discrete=discrete)
@@ -68,7 +65,7 @@ class Stack(DecisionFusion):
             scores = (logs(values, there) * self._weights[:, None]).sum(0) + self._bias
             powers = np.exp(scores - scores.max(1, keepdims=True))
             out = powers / powers.sum(1, keepdims=True)
-        return np.where(there.all(0)[:, None], out, mean(values, there, np.ones(len(values)), self._otherwise))
+        return np.where(np.all(there, axis=0)[:, None], out, mean(values, there, np.ones(len(values)), self._otherwise))
 
     def state(self) -> State:
         arrays = {"weights": self._weights, "bias": self._bias, "otherwise": self._otherwise}

@@ -1,0 +1,157 @@
+"""Decision-level rules over the best models: what they learn from, and what they are worth. Knows no rule by name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from consilience.core.config import Part as ConfigPart
+from consilience.core.progress import Deadline
+from consilience.core.seeding import generator
+from consilience.fusion import DECISION_FUSIONS
+from consilience.fusion.base import DecisionFusion
+from consilience.fusion.decision.select import Select
+from consilience.models.base import Member
+from consilience.models.ensemble import Ensemble
+from consilience.workflows.config import RunConfig
+from consilience.workflows.leaderboard import About, Entry, Refit, measure, rank
+from consilience.workflows.prepare import Prepared
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Practice:
+    """Rows that rules learn from: answers of models that were not fitted on them, by model."""
+
+    answers: Mapping[str, np.ndarray]
+    target: np.ndarray
+    groups: np.ndarray
+
+
+def ensembles(
+    entries: Sequence[Entry], prepared: Prepared, config: RunConfig, *, deadline: Deadline
+) -> Iterator[Entry]:
+    """Every rule of the config over the best models.
+
+    A small table's validation rows are too few to learn from, so rules learn from out-of-fold answers on its training
+    rows (stacking, Wolpert 1992), where there is time for that; else from the validation rows. Either way a rule's
+    score is of answers to validation rows it was not learned on, so it competes on equal terms.
+    """
+    models = sorted((e for e in entries if e.inputs), key=lambda e: rank(e, prepared.task), reverse=True)
+    if len(models) < 2:
+        return
+    started = time.process_time()
+    folded = _out_of_fold(models, prepared, config, deadline)
+    spent = time.process_time() - started
+    best = models[: config.ensemble.best] if folded is None else [e for e in models if e.name in folded.answers]
+    picked = {e.name: e for e in best}
+    for rule in config.ensemble.rules:
+        cpu = time.process_time()
+        fitted, fused = (_learn_on_validation if folded is None else partial(_learn, folded))(
+            rule, picked, prepared, config
+        )
+        member = Ensemble({name: e.member for name, e in picked.items()}, fitted, kind=rule.kind).pruned()
+        about = About(
+            name=f"{rule.kind} of {len(member.members)}",
+            preset="ensemble",
+            fusion=rule.kind,
+            cpu_seconds=time.process_time() - cpu + spent / len(config.ensemble.rules),
+            facts={"members": list(member.members), "learned_on": "validation" if folded is None else "out of fold"},
+            refit=_refit_parts(member, picked),
+        )
+        yield Entry(
+            about=about,
+            member=member,
+            answers=fused,
+            measured=measure(prepared, fused, "valid", seed=config.seed),
+            ms_per_row=sum(picked[name].ms_per_row for name in member.members),
+        )
+
+
+def _learn(
+    practice: _Practice, rule: ConfigPart, picked: Mapping[str, Entry], prepared: Prepared, config: RunConfig
+) -> tuple[DecisionFusion, np.ndarray]:
+    """The rule learned from `practice`, and its answers to the validation rows."""
+    fusion: type[DecisionFusion] = DECISION_FUSIONS.load(rule.kind)
+    fitted = fusion.fit(rule.config, practice.answers, practice.target, discrete=prepared.task.discrete)
+    return fitted, fitted.fuse({name: e.answers for name, e in picked.items()})
+
+
+def _learn_on_validation(
+    rule: ConfigPart, picked: Mapping[str, Entry], prepared: Prepared, config: RunConfig
+) -> tuple[DecisionFusion, np.ndarray]:
+    """The rule learned from all validation rows; the answers are those of rules learned from the other folds of them,
+    which keep dependent rows together."""
+    valid, discrete = prepared.parts["valid"], prepared.task.discrete
+    answers = {name: e.answers for name, e in picked.items()}
+    known = valid.target < prepared.task.width if discrete else np.ones(len(valid.target), bool)
+    learn = partial(DECISION_FUSIONS.load(rule.kind).fit, rule.config, discrete=discrete)
+    fused = np.empty_like(next(iter(answers.values())))
+    for rows in folds(valid.groups, seed=config.seed):
+        others = np.setdiff1d(np.flatnonzero(known), rows)
+        fitted = learn({n: a[others] for n, a in answers.items()}, valid.target[others])
+        fused[rows] = fitted.fuse({n: a[rows] for n, a in answers.items()})
+    return learn({n: a[known] for n, a in answers.items()}, valid.target[known]), fused
+
+
+def _out_of_fold(
+    models: Sequence[Entry], prepared: Prepared, config: RunConfig, deadline: Deadline
+) -> _Practice | None:
+    """Answers to every training row by the best models, each fitted on the other folds; None for a large table, or
+    where time is short."""
+    settings, foldable = config.ensemble, [e for e in models if e.about.fold is not None]
+    if not settings.folds or len(foldable) < 2:
+        return None
+    train = prepared.parts["train"]
+    if len(train.target) >= settings.fold_below:
+        return None
+    chosen = _complementary(foldable, prepared, settings.folded)
+    if len(chosen) < 2 or settings.folds * sum(e.about.cpu_seconds for e in chosen) > deadline.left / 4:
+        return None
+    parts = list(folds(train.groups, seed=config.seed, count=settings.folds))
+    if len(parts) < 2:
+        return None
+    answers = {e.name: np.empty((len(train.target), prepared.task.width)) for e in chosen}
+    for rows in parts:
+        others = np.setdiff1d(np.arange(len(train.target)), rows)
+        held = train.view.take(rows)
+        for entry in chosen:
+            assert entry.about.fold is not None
+            member = entry.about.fold(others, deadline.left / 4)
+            answers[entry.name][rows] = member.predict(held)
+    return _Practice(answers=answers, target=train.target, groups=train.groups)
+
+
+def _complementary(models: Sequence[Entry], prepared: Prepared, most: int) -> list[Entry]:
+    """The models that together answer the validation rows best: fitting a model once per fold is worth it only for
+    those that add something."""
+    valid, discrete = prepared.parts["valid"], prepared.task.discrete
+    known = valid.target < prepared.task.width if discrete else np.ones(len(valid.target), bool)
+    answers = {e.name: e.answers[known] for e in models}
+    bag = Select.fit(Select.Config(), answers, valid.target[known], discrete=discrete).counts
+    chosen = sorted((e for e in models if bag[e.name]), key=lambda e: (-bag[e.name], e.name))
+    return chosen[:most]
+
+
+def _refit_parts(ensemble: Ensemble, picked: dict[str, Entry]) -> Refit | None:
+    """The same rule over members that are fitted again, where that is worth it."""
+    again = {name: fit for name in ensemble.members if (fit := picked[name].about.refit) is not None}
+    if not again:
+        return None
+
+    def refit(seconds: float) -> Member:
+        fresh = {name: fit(seconds / len(again)) for name, fit in again.items()}
+        return Ensemble({**ensemble.members, **fresh}, ensemble.rule, kind=ensemble.rule_kind)
+
+    return refit
+
+
+def folds(groups: np.ndarray, *, seed: int, count: int = 5) -> Iterator[np.ndarray]:
+    """Row numbers of each fold; rows of one group (>= 0) are in one fold, -1 is a group of its own."""
+    own = np.where(groups < 0, np.arange(len(groups)), len(groups) + np.unique(groups, return_inverse=True)[1])
+    _, number = np.unique(own, return_inverse=True)
+    fold = generator(seed, "ensemble").permutation(int(number.max()) + 1)[number] % count
+    yield from (rows for rows in (np.flatnonzero(fold == f) for f in range(count)) if len(rows))
