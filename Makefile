@@ -8,13 +8,15 @@ BIN := $(VENV)/bin
 ARGS ?=
 USER_STAMP := $(VENV)/.installed-for-use
 DEV_STAMP := $(VENV)/.installed-for-development
+RUNTIME ?= .venv-runtime
+RUNTIME_STAMP := $(RUNTIME)/.installed
 
 # Several test processes at once: one thread each, or they spin against one another. Tests only: users' runs choose
 # their own number of threads.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo test test-fast docs-test lint types format bench clean
+.PHONY: help setup dev demo test test-fast runtime-test docs-test lint types format bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +35,10 @@ test: $(DEV_STAMP) ## set up, then run all tests (under 15 minutes on 2 cores)
 
 test-fast: $(DEV_STAMP) ## set up, then run the tests that are not slow (under 2 minutes)
 	$(PYTEST) -m "not slow" $(ARGS)
+
+runtime-test: $(DEV_STAMP) $(RUNTIME_STAMP) ## predict and serve an exported model with the base install alone
+	OMP_NUM_THREADS=1 $(BIN)/python tests/runtime/make_model.py build/runtime
+	$(RUNTIME)/bin/python tests/runtime/check.py build/runtime
 
 docs-test: $(DEV_STAMP) ## run every code block of README.md and docs/
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/docs $(ARGS)
@@ -53,7 +59,7 @@ bench: $(DEV_STAMP) ## run the benchmarks one after the other (see benchmarks/RE
 	@set -e; for script in $(sort $(wildcard benchmarks/bench_*.py)); do echo "== $$script"; $(BIN)/python $$script $(ARGS); done
 
 clean: ## remove .venv, caches and builds (not your runs)
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(RUNTIME) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -rf src/*.egg-info
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -83,5 +89,12 @@ $(USER_STAMP): pyproject.toml constraints.txt
 $(DEV_STAMP): pyproject.toml constraints.txt
 	$(call install,train$(comma)demo$(comma)dev)
 	@touch $(USER_STAMP) $@
+
+# The base install in an environment of its own: what a machine that only predicts would have.
+$(RUNTIME_STAMP): pyproject.toml constraints.txt $(DEV_STAMP)
+	rm -rf $(RUNTIME)
+	$(PYTHON) -m venv $(RUNTIME)
+	$(RUNTIME)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
 
 comma := ,

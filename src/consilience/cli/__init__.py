@@ -16,6 +16,7 @@ COMMANDS = {
     "evaluate": "score a trained model on a table",
     "predict": "answer every row of a table",
     "export": "turn a trained model into a folder that predicts without torch",
+    "serve": "answer over HTTP and gRPC, with a web page and metrics",
     "inspect": "show what each column of a table is taken for, and why",
     "config": "show a whole config, every default written out",
     "list": "list the encoders, fusions, tasks or modalities",

@@ -102,3 +102,20 @@ class Dataset:
     def problems(self) -> tuple[Problem, ...]:
         """Of all inputs, in the order of the rows."""
         return tuple(sorted((p for cells in self.inputs.values() for p in cells.problems), key=lambda p: p.row))
+
+
+def merged(datasets: Sequence[Dataset]) -> Dataset:
+    """Rows of several tables as one, in order; all have the same inputs. Cells stay apart, however equal; problems stay
+    behind: whoever merges has looked at them."""
+    if len(datasets) == 1:
+        return datasets[0]
+    inputs = {}
+    for name in datasets[0].inputs:
+        parts = [dataset.inputs[name] for dataset in datasets]
+        starts = np.cumsum([0, *(len(part.values) for part in parts)])
+        inputs[name] = Cells(
+            values=[value for part in parts for value in part.values],
+            index=np.concatenate([part.index + start for part, start in zip(parts, starts, strict=False)]),
+            groups=np.concatenate([part.groups for part in parts]),
+        )
+    return Dataset(inputs=inputs, rows=sum(dataset.rows for dataset in datasets))

@@ -11,11 +11,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from consilience.core.errors import DataError, UserError, unknown
 from consilience.core.registry import Family
-from consilience.data.table import Table
+from consilience.data.table import BLOCK, Table, blocks, pick
 from consilience.modalities import MODALITIES
-from consilience.modalities.base import ColumnSample, Evidence, Modality, is_blank
+from consilience.modalities.base import ColumnSample, Evidence, Modality, blanks
 
 SAMPLE = 1_000
 _EXACT = 100_000
@@ -59,6 +61,8 @@ class Inference:
 
     inputs: dict[str, InputPlan]
     columns: list[ColumnReport]
+    samples: dict[str, ColumnSample]
+    """What was seen of each column that is not ignored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +104,7 @@ def infer(
         raise DataError(f"{table.name}: no column is left to learn from ({len(table)} rows, target {target!r})")
     owner = {column: plan.name for plan in inputs.values() for column in plan.columns}
     reports = [_report(table, c, samples.get(c), choices.get(c), owner.get(c), c == target) for c in table.columns]
-    return Inference(inputs=inputs, columns=reports)
+    return Inference(inputs=inputs, columns=reports, samples=samples)
 
 
 def parse_input(text: str) -> tuple[str, str, tuple[str, ...]]:
@@ -129,10 +133,10 @@ def sample(table: Table, column: str) -> ColumnSample:
     ranked by a hash of the cell and of how often it has occurred before). A longer column is first thinned evenly by
     position to 100,000, so there another order of rows gives a slightly different sample.
     """
-    cells = [cell for cell in table[column] if not is_blank(cell)]
-    if len(cells) > _EXACT:
-        step = len(cells) / _EXACT
-        cells = [cells[int(i * step)] for i in range(_EXACT)]
+    there = _there(table[column])
+    if len(there) > _EXACT:
+        there = there[(np.arange(_EXACT) * (len(there) / _EXACT)).astype(np.int64)]
+    cells = pick(table[column], there)
     seen: dict[bytes, int] = {}
     ranked: list[tuple[bytes, int]] = []
     for i, cell in enumerate(cells):
@@ -143,6 +147,27 @@ def sample(table: Table, column: str) -> ColumnSample:
     ranked.sort()
     chosen = [cells[i] for _, i in ranked[:SAMPLE]]
     return ColumnSample(name=column, cells=chosen, rows=len(table), distinct=len(set(chosen)), root=table.root)
+
+
+def _there(cells: Sequence[Any]) -> np.ndarray:
+    """The rows that have a cell."""
+    found = [np.flatnonzero(~blanks(block)) + n * BLOCK for n, block in enumerate(blocks(cells))]
+    return np.concatenate([np.zeros(0, np.int64), *found])
+
+
+def _count(cells: Sequence[Any]) -> tuple[int, int]:
+    """How many cells there are that are not missing, and how many distinct ones. By their hashes: the cells of a long
+    column are never held together."""
+    hashes = [np.zeros(0, np.int64)]
+    for block in blocks(cells):
+        there = np.flatnonzero(~blanks(block)).tolist()
+        # Not hash(cell): of -1 and -2 it is the same, and so it is of 1 and True.
+        texts = (
+            cell if isinstance(cell := block[r], str | bytes) else (type(cell).__name__, repr(cell)) for r in there
+        )
+        hashes.append(np.fromiter(map(hash, texts), np.int64, len(there)))
+    found = np.concatenate(hashes)
+    return len(found), len(np.unique(found))
 
 
 def known_kinds(parts: Mapping[str, Modality]) -> dict[str, str]:
@@ -266,8 +291,7 @@ def _report(
             distinct=0,
             examples=(),
         )
-    cells = table[column]
-    present = [cell for cell in cells if not is_blank(cell)]
+    present, distinct = _count(table[column])
     kind, reason = ("target", "the target") if target else ("empty", "no cell in it")
     if choice is not None:
         kind, reason = choice.kind, choice.reason
@@ -277,8 +301,8 @@ def _report(
         modality=None if choice is None else choice.modality,
         input=owner,
         reason=reason,
-        missing=1 - len(present) / len(cells) if len(cells) else 0.0,
-        distinct=len(set(present)),
+        missing=1 - present / len(table) if len(table) else 0.0,
+        distinct=distinct,
         examples=_examples(seen.cells),
     )
 

@@ -86,9 +86,11 @@ def row_keys(table: Table, columns: Sequence[str]) -> np.ndarray:
     """[N] uint64: a hash of each row's cells in `columns`, the same on every machine."""
     import hashlib
 
-    cells = zip(*(table[c] for c in columns), strict=True)
-    digests = (hashlib.blake2b(repr(row).encode("utf-8", "surrogatepass"), digest_size=8).digest() for row in cells)
-    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
+    keys = np.empty(len(table), np.uint64)
+    for r, row in enumerate(zip(*(table[c] for c in columns), strict=True)):
+        digest = hashlib.blake2b(repr(row).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        keys[r] = int.from_bytes(digest, "little")
+    return keys
 
 
 def _check(fractions: Sequence[float]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A table in memory as the rest of the project sees it: named columns of raw cells. Media stay on disk.
+"""A table as the rest of the project sees it: named columns of raw cells. Media stay on disk, and so may the cells.
 
 Raw cells are str, int, float, bool, bytes, datetime or None; a CSV cell is always str (an empty one None).
 Knows no file format (sources/ does) and no modality.
@@ -8,44 +8,80 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from consilience.core.errors import DataError, unknown
+
+BLOCK = 8192
+"""Rows that become Python values at once."""
+
+Rows = Sequence[int] | np.ndarray
+"""Row numbers from 0."""
 
 
 class LazyColumn(Sequence[Any]):
-    """A column that becomes Python values when it is first looked at.
+    """A column that becomes Python values one block of rows at a time, when they are looked at.
 
-    A column nobody uses therefore costs nothing, and one that cannot be used (lists, records) is refused only by
-    whoever uses it: `make` then raises the DataError.
+    A table of any length therefore costs what its source costs, and one block; a column nobody uses costs nothing, and
+    one that cannot be used (lists, records) is refused only by whoever uses it: `make` then raises the DataError.
+    Going through it in order, or `pick`, makes each block once; jumping about makes them again and again.
     """
 
-    def __init__(self, length: int, make: Callable[[], list[Any]]) -> None:
+    def __init__(self, length: int, make: Callable[[int, int], list[Any]]) -> None:
+        """`make(begin, end)`: the cells of those rows; it is asked for whole blocks (of which the last is shorter)."""
         self._length = length
         self._make = make
-        self._cells: list[Any] | None = None
+        self._last: tuple[int, list[Any]] = (-1, [])
 
-    def _made(self) -> list[Any]:
-        if self._cells is None:
-            self._cells = self._make()
-        return self._cells
+    def _block(self, number: int) -> list[Any]:
+        if self._last[0] != number:
+            begin = number * BLOCK
+            self._last = number, self._make(begin, min(begin + BLOCK, self._length))
+        return self._last[1]
 
-    def take(self, rows: Sequence[int]) -> LazyColumn:
-        return LazyColumn(len(rows), lambda: _pick(self._made(), rows))
+    def pick(self, rows: Rows) -> list[Any]:
+        """The cells of these rows, in their order."""
+        wanted = np.asarray(rows, np.int64)
+        order = np.argsort(wanted, kind="stable")
+        out: list[Any] = [None] * len(wanted)
+        for place, row in zip(order.tolist(), wanted[order].tolist(), strict=True):
+            out[place] = self[row]
+        return out
+
+    def take(self, rows: Rows) -> LazyColumn:
+        return LazyColumn(len(rows), lambda begin, end: self.pick(rows[begin:end]))
 
     def __len__(self) -> int:
         return self._length
 
     def __getitem__(self, item: Any) -> Any:
-        return self._made()[item]
+        if isinstance(item, slice):
+            rows = range(*item.indices(self._length))
+            if rows.step == 1 and rows and rows[0] % BLOCK == 0 and len(rows) in (BLOCK, self._length - rows[0]):
+                return self._block(rows[0] // BLOCK)
+            return self.pick(rows)
+        row = int(item) + (self._length if item < 0 else 0)
+        if not 0 <= row < self._length:
+            raise IndexError(f"row {item} of {self._length}")
+        return self._block(row // BLOCK)[row % BLOCK]
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._made())
+        return chain.from_iterable(map(self._block, range(-(-self._length // BLOCK))))
 
 
-def _pick(cells: Sequence[Any], rows: Sequence[int]) -> list[Any]:
-    return [cells[r] for r in rows]
+def blocks(cells: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """The cells in order, `BLOCK` at a time (the last block may be shorter)."""
+    for begin in range(0, len(cells), BLOCK):
+        yield cells[begin : begin + BLOCK]
+
+
+def pick(cells: Sequence[Any], rows: Rows) -> list[Any]:
+    """The cells of these rows, in their order."""
+    return cells.pick(rows) if isinstance(cells, LazyColumn) else [cells[r] for r in rows]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,14 +110,14 @@ class Table:
         """What a user calls row `row` (counted from 0): the line of the file it starts on, or its number from 1."""
         return self.first_line + row if self.lines is None else int(self.lines[row])
 
-    def take(self, rows: Sequence[int]) -> Table:
+    def take(self, rows: Rows) -> Table:
         """The chosen rows in the given order; each keeps the line number its user knows it by."""
         chosen: dict[str, Sequence[Any]] = {}
         for name, cells in self.columns.items():
-            chosen[name] = cells.take(rows) if isinstance(cells, LazyColumn) else _pick(cells, rows)
+            chosen[name] = cells.take(rows) if isinstance(cells, LazyColumn) else pick(cells, rows)
         lines = [self.line(r) for r in rows]
         return Table(columns=chosen, name=self.name, root=self.root, first_line=self.first_line, lines=lines)
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        for r in range(len(self)):
-            yield {name: cells[r] for name, cells in self.columns.items()}
+        for row in zip(*self.columns.values(), strict=True):
+            yield dict(zip(self.columns, row, strict=True))

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -65,6 +65,18 @@ class Features:
     present: np.ndarray
     names: tuple[str, ...]
     """F names of the columns, for reports and explanations."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One column of an input as somebody fills it in: over the wire, or on a page."""
+
+    column: str
+    form: Literal["file", "words", "number"]
+    accept: str = ""
+    """Of a file: media types a browser offers, e.g. "image/*"."""
+    choices: tuple[str, ...] = ()
+    """Of a text: values to suggest; others are taken too."""
 
 
 class Processor(ABC):
@@ -131,6 +143,10 @@ class Modality(ABC):
         number"). Raises BadCell when nothing of it can be used.
         """
 
+    def fields(self, config: Any, columns: Sequence[str]) -> tuple[Field, ...]:
+        """The columns of an input as somebody fills them in."""
+        return tuple(Field(column=column, form="file" if self.media else "words") for column in columns)
+
     def array(self, config: Any) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
         """Shape and dtype of every loaded value when they are all alike (then they are kept in a memory-mapped file),
         else None (then they are kept in memory: texts and rows of numbers, not media)."""
@@ -157,3 +173,13 @@ def is_blank(value: Any) -> bool:
     if isinstance(value, bytes):
         return False
     return isinstance(value, float | np.floating) and bool(np.isnan(value))
+
+
+def blanks(values: Sequence[Any]) -> np.ndarray:
+    """[N] bool: `is_blank` of each value of a block; the common kinds of blocks go quickly."""
+    kinds = set(map(type, values)) - {type(None)}
+    if kinds <= {str}:
+        return np.fromiter([value is None or not value.strip() for value in values], bool, len(values))
+    if kinds <= {int, float, bool}:
+        return np.fromiter([value is None or value != value for value in values], bool, len(values))
+    return np.fromiter(map(is_blank, values), bool, len(values))

@@ -17,11 +17,11 @@ from consilience.core.errors import ConfigError, DataError, UserError
 from consilience.core.progress import Reporter
 from consilience.data.cells import Cells, Dataset, Problem
 from consilience.data.check import overlap, summarize
-from consilience.data.infer import Inference, InputPlan, infer, sample
+from consilience.data.infer import Inference, InputPlan, infer
 from consilience.data.split import row_keys, split
-from consilience.data.table import Table
+from consilience.data.table import Table, blocks, pick
 from consilience.modalities import MODALITIES
-from consilience.modalities.base import Processor, Values, is_blank
+from consilience.modalities.base import Processor, Values, blanks, is_blank
 from consilience.models.view import View
 from consilience.tasks import TASKS
 from consilience.tasks.base import Task
@@ -111,14 +111,14 @@ def prepare(tables: Mapping[str, Table], config: RunConfig, *, scratch: Path, re
     problems: dict[str, list[Problem]] = {side: [] for side in tables}
     rows = {side: _targeted(table, config.target, problems[side]) for side, table in tables.items()}
     table = tables["train"]
-    if not rows["train"]:
+    if not len(rows["train"]):
         raise DataError(
             f"{table.name}: no row to learn from: {len(table):,} rows, none with a target in {config.target!r}. "
             "Give a table with rows whose target is known."
         )
     inference, configs = plan_inputs(table, config)
-    task = _task([table[config.target][r] for r in rows["train"]], config)
-    configs = {n: _resolve(plan, configs[n], table) for n, plan in inference.inputs.items()}
+    task = _task(pick(table[config.target], rows["train"]), config)
+    configs = {n: _resolve(plan, configs[n], inference) for n, plan in inference.inputs.items()}
     plans = inference.inputs
     loaded = {
         side: load_inputs(
@@ -141,7 +141,7 @@ def prepare(tables: Mapping[str, Table], config: RunConfig, *, scratch: Path, re
     views = {of: make_view(data, {n: given.processor for n, given in inputs.items()}) for of, data in loaded.items()}
     parts = {}
     for side, (of, chosen) in sides.items():
-        target, names = task.encode_open([tables[of][config.target][r] for r in chosen])
+        target, names = task.encode_open(pick(tables[of][config.target], chosen))
         if new := names[task.width :]:
             warnings.append(
                 f"{side}: {np.isin(target, range(task.width, len(names))).sum():,} rows have a label that no training "
@@ -175,12 +175,12 @@ def prepare(tables: Mapping[str, Table], config: RunConfig, *, scratch: Path, re
     )
 
 
-def _targeted(table: Table, target: str, problems: list[Problem]) -> list[int]:
+def _targeted(table: Table, target: str, problems: list[Problem]) -> np.ndarray:
     """The rows that have a target; the others are reported, and nothing is learned from them."""
-    cells = table[target]
-    blank = {r for r, cell in enumerate(cells) if is_blank(cell)}
-    problems += [Problem(row=r, column=target, reason="no target: the row is left out") for r in sorted(blank)]
-    return [r for r in range(len(table)) if r not in blank]
+    blank = np.concatenate([np.zeros(0, bool), *map(blanks, blocks(table[target]))])
+    reason = "no target: the row is left out"
+    problems += [Problem(row=r, column=target, reason=reason) for r in np.flatnonzero(blank).tolist()]
+    return np.flatnonzero(~blank)
 
 
 def _task(cells: Sequence[Any], config: RunConfig) -> Task:
@@ -192,9 +192,9 @@ def _task(cells: Sequence[Any], config: RunConfig) -> Task:
     return task
 
 
-def _resolve(plan: InputPlan, config: Any, table: Table) -> Any:
+def _resolve(plan: InputPlan, config: Any, inference: Inference) -> Any:
     modality = MODALITIES.load(plan.modality)()
-    return modality.resolve(config, [sample(table, column) for column in plan.columns], plan.kinds)
+    return modality.resolve(config, [inference.samples[column] for column in plan.columns], plan.kinds)
 
 
 def _refuse_unusable(dataset: Dataset, plans: Mapping[str, InputPlan], table: Table) -> None:
@@ -210,12 +210,12 @@ def _refuse_unusable(dataset: Dataset, plans: Mapping[str, InputPlan], table: Ta
 
 
 def _sides(
-    tables: Mapping[str, Table], rows: Mapping[str, list[int]], dataset: Dataset, config: RunConfig, task: Task
+    tables: Mapping[str, Table], rows: Mapping[str, np.ndarray], dataset: Dataset, config: RunConfig, task: Task
 ) -> tuple[dict[str, tuple[str, np.ndarray]], list[str]]:
     """Side -> (table it is in, rows of that table). A given table takes its side whole; the rest is split."""
-    table, chosen = tables["train"], np.array(rows["train"])
+    table, chosen = tables["train"], rows["train"]
     shares = np.array(config.data.split)
-    given = {side: (side, np.array(rows[side], np.int64)) for side in ("valid", "test") if side in tables}
+    given = {side: (side, rows[side]) for side in ("valid", "test") if side in tables}
     for place, side in ((1, "valid"), (2, "test")):
         if side in given:
             shares[place] = 0
@@ -228,7 +228,7 @@ def _sides(
         groups |= {name: cells.groups[chosen] for name, cells in dataset.inputs.items() if (cells.groups >= 0).any()}
     if config.data.group:
         groups[config.data.group] = codes(table[config.data.group])[chosen]
-    target, _ = task.encode_open([table[config.target][r] for r in chosen])
+    target, _ = task.encode_open(pick(table[config.target], chosen))
     dealt = split(
         len(chosen),
         tuple(shares / shares.sum()),

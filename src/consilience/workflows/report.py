@@ -12,9 +12,10 @@ import numpy as np
 
 from consilience import __version__
 from consilience.core.config import dump_toml
+from consilience.data.table import blocks, pick
 from consilience.evaluate import by_group
 from consilience.evaluate.report import Baseline, Column, Curve, ReportData, write_report
-from consilience.modalities.base import is_blank
+from consilience.modalities.base import blanks
 from consilience.workflows.config import RunConfig
 from consilience.workflows.leaderboard import Entry, Measured, rank
 from consilience.workflows.prepare import Prepared
@@ -82,7 +83,7 @@ def _groups(config: RunConfig, prepared: Prepared, side: str, answers: np.ndarra
     part, column = prepared.parts[side], config.data.group
     if column is None or column not in part.table.columns:
         return {}
-    values = [part.table[column][r] for r in part.rows]
+    values = pick(part.table[column], part.rows)
     wide = part.widen(answers)
     return {
         column: by_group(
@@ -114,8 +115,8 @@ def baseline(prepared: Prepared, answers: np.ndarray) -> dict[str, list[Any]]:
     for name, given in prepared.inputs.items():
         blank = np.ones(len(train.rows), bool)
         for column in given.plan.columns:
-            cells = train.table[column]
-            blank &= np.array([is_blank(cells[r]) for r in train.rows])
+            missing = np.concatenate([np.zeros(0, bool), *map(blanks, blocks(train.table[column]))])
+            blank &= missing[train.rows]
         rows.append((name, "missing", float(blank.mean())))
         source = train.view.sources[name]
         features = source.known_features()

@@ -136,7 +136,7 @@ def test_no_input_left() -> None:
 
 
 def test_an_ignored_column_is_not_even_looked_at() -> None:
-    def fail() -> list:
+    def fail(begin: int, end: int) -> list:
         raise DataError("looked at")
 
     columns = {"n": ["1"], "nested": LazyColumn(1, fail), "y": ["a"]}

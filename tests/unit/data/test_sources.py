@@ -16,7 +16,7 @@ import pytest
 
 from consilience.core.errors import DataError
 from consilience.data import sources
-from consilience.data.table import Table
+from consilience.data.table import BLOCK, Table
 
 
 def cells(table: Table, name: str) -> list:
@@ -88,6 +88,39 @@ def test_parquet_values_are_plain_python(tmp_path: Path) -> None:
     }
     assert type(read["when"][0]) is datetime
     assert read.line(0) == 1
+
+
+@pytest.mark.parametrize("group", [1000, 5000, BLOCK, 100_000])
+def test_a_parquet_file_is_read_block_by_block(tmp_path: Path, group: int) -> None:
+    rows = 2 * BLOCK + 777
+    given = {"text": [None if r % 7 == 0 else f"text {r}" for r in range(rows)], "a": list(range(rows))}
+    # "a.b" beside a nested a {b} once took the other's place.
+    arrow = pa.table({**given, "a.b": pa.array(range(rows)), "deep": [{"b": r} for r in range(rows)]})
+    pq.write_table(arrow, tmp_path / "t.parquet", row_group_size=group)
+    table = sources.read(tmp_path / "t.parquet")
+    assert (len(table), list(table.columns)) == (rows, ["text", "a", "a.b", "deep"])
+    for column, cells in given.items():
+        assert list(table[column]) == cells
+        assert list(table[column]) == cells, "a second look"
+    scattered = [rows - 1, 3, BLOCK + 1, 0, 1000, 999, rows - 1]
+    assert list(table.take(scattered)["a.b"]) == scattered
+    assert [table["text"][r] for r in reversed(scattered)] == [given["text"][r] for r in reversed(scattered)]
+
+
+def test_a_cut_parquet_file_is_an_error_not_a_shorter_table(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"a": np.random.default_rng(0).random(3 * BLOCK)}), path, row_group_size=BLOCK)
+    table = sources.read(path)
+    content = path.read_bytes()
+    with path.open("r+b") as file:
+        file.seek(len(content) // 2)
+        file.write(b"\xff" * 20_000)
+    try:
+        cells = list(table["a"])
+    except DataError as error:
+        assert "'a'" in str(error)  # noqa: PT017 - whether pages are checked is Arrow's business; the count is ours
+    else:
+        assert len(cells) == 3 * BLOCK
 
 
 def test_nested_columns_fail_only_when_used() -> None:

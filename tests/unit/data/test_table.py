@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from consilience.core.errors import DataError
-from consilience.data.table import LazyColumn, Table
+from consilience.data.table import BLOCK, LazyColumn, Table
 
 
 def table(**more) -> Table:
@@ -30,8 +30,8 @@ def test_rows_keep_the_line_their_user_knows() -> None:
 def test_a_lazy_column_is_made_once_and_only_when_used() -> None:
     made = []
 
-    def make() -> list[int]:
-        made.append(1)
+    def make(begin: int, end: int) -> list[int]:
+        made.append((begin, end))
         return [10, 20, 30]
 
     lazy = Table(columns={"n": LazyColumn(3, make)}, name="t", root=Path(".")).take([2, 0])
@@ -39,4 +39,26 @@ def test_a_lazy_column_is_made_once_and_only_when_used() -> None:
     assert not made
     assert list(lazy["n"]) == [30, 10]
     assert (lazy["n"][0], lazy["n"][-1]) == (30, 10)
-    assert made == [1]
+    assert made == [(0, 3)]
+
+
+def test_a_long_lazy_column_is_made_block_by_block() -> None:
+    rows, made = 3 * BLOCK + 5, []
+
+    def make(begin: int, end: int) -> list[int]:
+        made.append((begin, end))
+        return list(range(begin, end))
+
+    column = LazyColumn(rows, make)
+    assert list(column) == list(range(rows))
+    assert made == [(0, BLOCK), (BLOCK, 2 * BLOCK), (2 * BLOCK, 3 * BLOCK), (3 * BLOCK, rows)]
+    made.clear()
+    scattered = [rows - 1, 0, BLOCK, 1, rows - 2, -1 + BLOCK, 0]
+    assert column.pick(scattered) == scattered
+    assert list(column.take(scattered).take([1, 0, 2])) == [0, rows - 1, BLOCK]
+    assert made[:3] == [(0, BLOCK), (BLOCK, 2 * BLOCK), (3 * BLOCK, rows)]
+    assert column[BLOCK - 1 : BLOCK + 1] == [BLOCK - 1, BLOCK]
+    assert (column[-1], column[-rows]) == (rows - 1, 0)
+    for outside in (rows, -rows - 1):
+        with pytest.raises(IndexError, match="row"):
+            column[outside]

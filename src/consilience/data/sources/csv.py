@@ -1,5 +1,7 @@
 """CSV and TSV through the standard library: every cell is text, an empty one is None. Guesses no types.
 
+The file is read once, row by row, and kept as text (spool.py): a million rows never are Python objects all at once.
+
 What is wrong with a file is said with its line, and nothing is repaired silently: a table that was read wrongly trains
 a model that is wrong everywhere.
 """
@@ -10,6 +12,7 @@ import csv
 import io
 import re
 import threading
+from array import array
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -17,11 +20,11 @@ from typing import Any, TextIO
 
 from consilience.core.errors import DataError
 from consilience.data.sources.memory import NotACell, plain
-from consilience.data.table import Table
+from consilience.data.spool import Spool
+from consilience.data.table import BLOCK, LazyColumn, Table
 
 DELIMITERS = ",;\t"
 _HEAD = 65_536
-_BLOCK = 10_000
 _SPECIAL = re.compile(r'[,;\t"\r\n]')  # all separators: then no guess about the one in use can go wrong
 # csv.field_size_limit is one number for the whole process: it is raised under this lock and put back.
 _LOCK = threading.Lock()
@@ -82,26 +85,26 @@ def _cell(value: Any, path: Path, row: int) -> str:
     return repr(value)
 
 
-def _parse(file: TextIO, path: Path, delimiter: str) -> tuple[dict[str, list[Any]], list[int] | None, int]:
+def _parse(file: TextIO, path: Path, delimiter: str) -> tuple[dict[str, LazyColumn], array[int] | None, int]:
     """Columns, the line of every row (None when they simply count up), and the line of the first row."""
     # strict: a quote that is never closed would otherwise swallow the rest of the file into one cell, silently.
     reader = csv.reader(file, delimiter=delimiter, strict=True)
     start = 1
     header: list[str] | None = None
-    columns: list[list[Any]] = []
+    spool = Spool(0, _join, _cut)
     block: list[list[str]] = []
-    lines: list[int] = []
+    lines = array("q")
     try:
         for row in reader:
             if row:
                 if header is None:
                     header = _header(row, path, start)
-                    columns = [[] for _ in header]
+                    spool = Spool(len(header), _join, _cut)
                 elif len(row) == len(header):
                     block.append(row)
                     lines.append(start)
-                    if len(block) == _BLOCK:
-                        _flush(block, columns, lines, path)
+                    if len(block) == BLOCK:
+                        _flush(block, spool, lines, path)
                 elif len(row) > 1 or row[0].strip():  # else: a line of nothing but white space
                     raise DataError(_ragged(path, start, row, header, delimiter))
             start = reader.line_num + 1
@@ -109,19 +112,30 @@ def _parse(file: TextIO, path: Path, delimiter: str) -> tuple[dict[str, list[Any
         raise DataError(_broken(path, start, error)) from error
     if header is None:
         raise DataError(f"{path}: the file is empty; the first line must name the columns")
-    _flush(block, columns, lines, path)
+    _flush(block, spool, lines, path)
     first = lines[0] if lines else start
     counting = not lines or lines[-1] - first == len(lines) - 1
-    return dict(zip(header, columns, strict=True)), None if counting else lines, first
+    return dict(zip(header, spool.columns(), strict=True)), None if counting else lines, first
 
 
-def _flush(block: list[list[str]], columns: list[list[Any]], lines: list[int], path: Path) -> None:
-    for column, cells in zip(columns, zip(*block, strict=True), strict=False):
+def _flush(block: list[list[str]], spool: Spool, lines: array[int], path: Path) -> None:
+    if not block:
+        return
+    columns = [list(cells) for cells in zip(*block, strict=True)]
+    for cells in columns:
         if "\0" in "".join(cells):
             at = next(i for i, cell in enumerate(cells) if "\0" in cell)
             raise DataError(_nul(path, lines[len(lines) - len(block) + at]))
-        column += [cell or None for cell in cells]
+    spool.add(columns)
     block.clear()
+
+
+def _join(cells: list[str]) -> bytes:
+    return "\0".join(cells).encode("utf-8", "surrogatepass")
+
+
+def _cut(content: bytes) -> list[str | None]:
+    return [cell or None for cell in content.decode("utf-8", "surrogatepass").split("\0")]
 
 
 def _header(names: list[str], path: Path, line: int) -> list[str]:

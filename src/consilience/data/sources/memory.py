@@ -82,18 +82,22 @@ _CHANGES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
 )
 
 
-def column(cells: Iterable[Any], length: int, *, table: str, name: str) -> LazyColumn:
-    """A column whose values are made plain when it is first used; DataError then, if one of them cannot be a cell."""
+def column(cells: Any, length: int, *, table: str, name: str) -> LazyColumn:
+    """A column whose values are made plain when they are used; DataError then, if one of them cannot be a cell.
 
-    def make() -> list[Any]:
+    `cells` is asked for slices; what has none (a set of values, a generator's list) comes as a list.
+    """
+
+    def make(begin: int, end: int) -> list[Any]:
         made: list[Any] = []
         try:
-            for cell in cells:
+            for cell in cells[begin:end]:
                 made.append(plain(cell))
         except NotACell as error:
             raise DataError(
-                f"{table}: column {name!r}, row {len(made) + 1} holds a value of type {error}; a cell must be text, a "
-                "number, true/false, a date, bytes or None. Unpack it into columns of its own, or ignore the column"
+                f"{table}: column {name!r}, row {begin + len(made) + 1} holds a value of type {error}; a cell must be "
+                "text, a number, true/false, a date, bytes or None. Unpack it into columns of its own, or ignore the "
+                "column"
             ) from error
         return made
 
@@ -142,15 +146,15 @@ def _from_pandas(frame: Any, root: Path) -> Table:
 
 
 class _Late:
-    """A pandas Series as Python objects, made when iterated: NA of every kind is None before types can blur it."""
+    """A pandas Series whose slices are Python objects: NA of every kind is None before types can blur it."""
 
     def __init__(self, series: Any) -> None:
         self._series = series
 
-    def __iter__(self) -> Any:
-        missing = self._series.isna().to_numpy()
-        cells = self._series.astype(object).tolist()
-        return (None if gone else cell for cell, gone in zip(cells, missing, strict=True))
+    def __getitem__(self, part: slice) -> list[Any]:
+        some = self._series.iloc[part]
+        missing = some.isna().to_numpy()
+        return [None if gone else cell for cell, gone in zip(some.astype(object).tolist(), missing, strict=True)]
 
 
 def _from_columns(source: Mapping[Any, Any], root: Path) -> Table:
@@ -172,13 +176,14 @@ def _from_columns(source: Mapping[Any, Any], root: Path) -> Table:
     return Table(columns=columns, name=table, root=root)
 
 
-def _cells(cells: Any) -> Iterable[Any]:
+def _cells(cells: Any) -> Any:
+    """Something that gives slices of Python objects."""
     pandas, arrow = sys.modules.get("pandas"), sys.modules.get("pyarrow")
     if pandas is not None and isinstance(cells, pandas.Series):
         return _Late(cells)
     if arrow is not None and isinstance(cells, arrow.Array | arrow.ChunkedArray):
-        return cells.to_pylist()  # type: ignore[no-any-return]
-    return cells  # type: ignore[no-any-return]
+        return cells.to_pylist()
+    return cells if isinstance(cells, Sequence | np.ndarray) else list(cells)
 
 
 def _from_rows(source: Sequence[Any], root: Path) -> Table:
@@ -191,7 +196,17 @@ def _from_rows(source: Sequence[Any], root: Path) -> Table:
         seen.update(dict.fromkeys(row))
     names = unique_names(seen, table)
     columns = {
-        name: column([row.get(key) for row in source], len(source), table=table, name=name)
+        name: column(_Field(source, key), len(source), table=table, name=name)
         for name, key in zip(names, seen, strict=True)
     }
     return Table(columns=columns, name=table, root=root)
+
+
+class _Field:
+    """One key of a list of dicts."""
+
+    def __init__(self, rows: Sequence[Any], key: Any) -> None:
+        self._rows, self._key = rows, key
+
+    def __getitem__(self, part: slice) -> list[Any]:
+        return [row.get(self._key) for row in self._rows[part]]

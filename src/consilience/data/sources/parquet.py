@@ -1,33 +1,50 @@
-"""Parquet and Arrow tables (needs pyarrow, the `train` extra). A column becomes Python values when it is first used."""
+"""Parquet and Arrow tables (needs pyarrow, the `train` extra). A column becomes Python values block by block, when it
+is used; that of a file is also decoded block by block, so a file may be larger than memory.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from consilience.core.errors import DataError
 from consilience.core.optional import need
 from consilience.data.sources.memory import plain, unique_names
-from consilience.data.table import LazyColumn, Table
+from consilience.data.table import BLOCK, LazyColumn, Table
+
+Slice = Callable[[int, int], Any]
+"""begin, end -> those rows of a column, as an Arrow array."""
+
+_BUFFER = 1 << 20
+"""Bytes read ahead in each column."""
 
 
 def read(path: Path, *, root: Path, encoding: str = "utf-8") -> Table:
-    """Read a Parquet file; its rows count from 1. `encoding` is for text files and has no meaning here."""
+    """Open a Parquet file; its rows count from 1. `encoding` is for text files and has no meaning here."""
     arrow = need("pyarrow", extra="train", to="read Parquet files")
     files = need("pyarrow.parquet", extra="train", to="read Parquet files")
+    name = str(path)
     try:
         # ParquetFile, not read_table: the latter reads folder names (a=1/) into columns of their own.
-        with files.ParquetFile(path) as file:
-            table = file.read()
+        file = files.ParquetFile(path, buffer_size=_BUFFER)
     except arrow.ArrowException as error:
         raise DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from error
-    return from_arrow(table, name=str(path), root=root)
+    schema, rows = file.schema_arrow, file.metadata.num_rows
+    columns = {
+        column: _lazy(_InFile(file, column), rows, schema.field(i).type, table=name, column=column)
+        for i, column in enumerate(unique_names(schema.names, name))
+    }
+    return Table(columns=columns, name=name, root=root)
 
 
 def from_arrow(table: Any, *, name: str, root: Path) -> Table:
-    names = unique_names(table.column_names, name)
-    columns = {column: _lazy(table.column(i), table=name, column=column) for i, column in enumerate(names)}
+    columns = {}
+    for i, column in enumerate(unique_names(table.column_names, name)):
+        cells = table.column(i)
+        columns[column] = _lazy(_in_memory(cells), len(cells), cells.type, table=name, column=column)
     return Table(columns=columns, name=name, root=root)
 
 
@@ -41,21 +58,72 @@ def write(columns: Mapping[str, Sequence[Any]], file: Path, path: Path) -> None:
         raise DataError(f"{path}: cannot be written as Parquet (each column holds one type): {error}") from error
 
 
-def _lazy(cells: Any, *, table: str, column: str) -> LazyColumn:
-    def make() -> list[Any]:
+def _in_memory(cells: Any) -> Slice:
+    return lambda begin, end: cells.slice(begin, end - begin)
+
+
+class _InFile:
+    """Rows of one column of a file. Blocks asked for one after the other are decoded once, each when it is its turn;
+    any other order starts again at the row group that holds the rows."""
+
+    def __init__(self, file: Any, column: str) -> None:
+        self._file, self._column = file, column
+        counts = [file.metadata.row_group(g).num_rows for g in range(file.metadata.num_row_groups)]
+        self._starts = [0, *accumulate(counts)]
+        self._next, self._held = -1, 0
+        self._batches: Iterator[Any] = iter(())
+        self._rest: list[Any] = []
+
+    def __call__(self, begin: int, end: int) -> Any:
+        import pyarrow
+
+        if begin != self._next:
+            self._open(begin)
+        while self._held < end - begin:
+            batch = self._batch()
+            self._rest.append(batch)
+            self._held += len(batch)
+        cells = pyarrow.chunked_array(self._rest)
+        self._rest = [chunk for chunk in cells.slice(end - begin).chunks if len(chunk)]
+        self._next, self._held = end, self._held - (end - begin)
+        return cells.slice(0, end - begin)
+
+    def _batch(self) -> Any:
+        batch = next(self._batches, None)
+        if batch is None:  # never a StopIteration: it would end the caller's loop, as if the table were shorter
+            raise ValueError("the file has fewer rows than it says")
+        return batch.column(self._column)  # by name: a nested a.b comes along with a column that is called "a.b"
+
+    def _open(self, begin: int) -> None:
+        group = max(0, bisect_right(self._starts, begin) - 1)
+        groups = list(range(group, len(self._starts) - 1))
+        # One column at a time: threads would only hold more of them at once.
+        options = {"batch_size": BLOCK, "columns": [self._column], "use_threads": False}
+        self._batches = self._file.iter_batches(row_groups=groups, **options)
+        self._rest, self._held = [], 0
+        skip = begin - self._starts[group]
+        while skip > 0:
+            batch = self._batch()
+            if len(batch) > skip:
+                self._rest, self._held = [batch.slice(skip)], len(batch) - skip
+            skip -= len(batch)
+
+
+def _lazy(cells: Slice, length: int, kind: Any, *, table: str, column: str) -> LazyColumn:
+    def make(begin: int, end: int) -> list[Any]:
         arrow = need("pyarrow", extra="train", to="read Parquet files")
         try:
-            ready = _usable(cells, table, column)
+            ready = _usable(cells(begin, end), table, column)
             made: list[Any] = ready.to_pylist()
-        except (arrow.ArrowException, OverflowError, ValueError) as error:
+        except (arrow.ArrowException, OverflowError, ValueError, OSError) as error:
             if isinstance(error, DataError):
                 raise
-            raise DataError(f"{table}: column {column!r} ({cells.type}) cannot be read: {error}") from error
+            raise DataError(f"{table}: column {column!r} ({kind}) cannot be read: {error}") from error
         # NaN is how floats say "missing"; everything else is plain already.
         floating = arrow.types.is_floating(ready.type)
         return [None if cell != cell else cell for cell in made] if floating else made
 
-    return LazyColumn(len(cells), make)
+    return LazyColumn(length, make)
 
 
 def _usable(cells: Any, table: str, column: str) -> Any:

@@ -20,7 +20,7 @@ from consilience.core.errors import UserError
 from consilience.core.limits import Limits
 from consilience.core.registry import Family
 from consilience.core.state import State
-from consilience.modalities.base import ColumnSample, Evidence, Features, Modality, Processor, Values, is_blank
+from consilience.modalities.base import ColumnSample, Evidence, Features, Field, Modality, Processor, Values, is_blank
 from consilience.modalities.image import augment, collate, features, load, sniff, transform
 from consilience.modalities.image.config import Config as ImageConfig
 
@@ -111,6 +111,9 @@ class Image(Modality):
 
     def restore(self, state: State, config: ImageConfig) -> ImageProcessor:
         return ImageProcessor(config, state.arrays["mean"], state.arrays["std"])
+
+    def fields(self, config: ImageConfig, columns: Sequence[str]) -> tuple[Field, ...]:
+        return tuple(Field(column=column, form="file", accept="image/*") for column in columns)
 
     def example(self, config: ImageConfig, processor: Processor, rng: np.random.Generator) -> tuple[bytes, ...]:
         """A PNG of soft random colours."""

@@ -16,7 +16,7 @@ from consilience.core.errors import ConfigError, unknown
 from consilience.core.limits import Limits
 from consilience.core.registry import Family
 from consilience.core.state import State
-from consilience.modalities.base import ColumnSample, Evidence, Modality, Processor, Values, is_blank
+from consilience.modalities.base import ColumnSample, Evidence, Field, Modality, Processor, Values, is_blank
 from consilience.modalities.tabular import config as config_module
 from consilience.modalities.tabular.load import load_row
 from consilience.modalities.tabular.processor import TableProcessor
@@ -75,6 +75,9 @@ class Tabular(Modality):
 
     def restore(self, state: State, config: config_module.Config) -> TableProcessor:
         return TableProcessor.restore(state, config)
+
+    def fields(self, config: config_module.Config, columns: Sequence[str]) -> tuple[Field, ...]:
+        return tuple(Field(column=c, form="number" if config.columns[c] == "number" else "words") for c in columns)
 
     def example(self, config: config_module.Config, processor: Processor, rng: np.random.Generator) -> tuple[Any, ...]:
         """A made-up cell for each column, of its kind."""
