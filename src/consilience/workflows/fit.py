@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 import tempfile
 import time
 from collections.abc import Mapping
@@ -71,10 +70,12 @@ def work(run: Run, tables: Mapping[str, Table], *, reporter: Reporter) -> FitRes
     deadline, config, out = run.deadline, run.config, run.folder
     run.use(config)
     log = Log(out / "log.jsonl", reporter)
-    scratch = Path(tempfile.mkdtemp(prefix=".scratch-", dir=out))  # workers of a killed process may still write theirs
+    # A new folder each time: workers of a killed process may for a moment still write to theirs.
+    scratch = partial(tempfile.TemporaryDirectory, prefix=".scratch-", dir=out, ignore_cleanup_errors=True)
+    again = f"to go on: consilience fit --resume --out {shlex.quote(str(out))}"
     try:
-        with limited(threads(config)):
-            prepared = prepare(tables, config, scratch=scratch, reporter=log)
+        with limited(threads(config)), scratch() as folder:
+            prepared = prepare(tables, config, scratch=Path(folder), reporter=log)
             run.same({**prepared.contents, **in_memory(run, tables)})
             for side, table in prepared.tables.items():
                 name = "bad_cells.csv" if side == "train" else f"bad_cells_{side}.csv"
@@ -85,15 +86,13 @@ def work(run: Run, tables: Mapping[str, Table], *, reporter: Reporter) -> FitRes
             entries, interrupted = search(prepared, config, deadline=deadline, folder=out / "checkpoints", log=log)
             fitted = finish(out, config, prepared, entries, deadline=deadline, interrupted=interrupted, log=log)
             if interrupted:
-                log.say(f"to go on: consilience fit --resume --out {shlex.quote(str(out))}")
+                log.say(again)
             else:
                 run.complete({"warnings": fitted.warnings, "bad_cells": fitted.bad_cells})
             return fitted
     except KeyboardInterrupt:  # too early for a model, or a second one
-        log.say(f"interrupted; to go on: consilience fit --resume --out {shlex.quote(str(out))}")
+        log.say(f"interrupted; {again}")
         raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 class Log(Reporter):
