@@ -8,6 +8,7 @@ from typing import Any
 
 from consilience.bundle.load import load
 from consilience.bundle.model import Model
+from consilience.core.errors import UserError
 from consilience.core.progress import Reporter
 from consilience.core.result import FitResult
 
@@ -15,23 +16,26 @@ __all__ = ["FitResult", "Model", "evaluate", "fit", "inspect", "load", "predict"
 
 
 def fit(
-    train: Any,
+    train: Any = None,
     *,
-    target: str,
+    target: str | None = None,
     valid: Any = None,
     test: Any = None,
     out: str | Path | None = None,
     preset: str | None = None,
     config: Mapping[str, Any] | None = None,
     settings: Sequence[str] = (),
+    resume: bool = False,
     reporter: Reporter | None = None,
 ) -> FitResult:
-    """Train on a table and leave a run folder.
+    """Train on a table and leave a run folder, or go on with one that was cut off.
 
     `train`, `valid`, `test`: a path, a DataFrame, an Arrow table, a list of dicts or a dict of columns.
     `out`: the run folder; a new one under runs/ when not given.
     `config`: any keys of a run's config, nested, as `consilience config show --preset auto` prints them.
     `settings`: "dotted.key=value" strings, as with --set.
+    `resume`: go on with the run in `out`. It knows its settings and its tables, but for those given in memory:
+    give them again. What is given must agree with it; only a new time budget is taken over.
     Raises UserError when the call or the data are wrong.
 
     >>> result = fit("train.csv", target="answer", config={"time_budget": 60.0})  # doctest: +SKIP
@@ -39,13 +43,21 @@ def fit(
     """
     from consilience.workflows.config import resolve
     from consilience.workflows.fit import fit as run_fit
+    from consilience.workflows.resume import resume as run_resume
     from consilience.workflows.runs import new_run
 
-    resolved = resolve({**(config or {}), "target": target}, settings=settings, preset=preset)
-    sources = {
-        side: source for side, source in (("train", train), ("valid", valid), ("test", test)) if source is not None
-    }
-    return run_fit(sources, resolved, out=new_run(out), reporter=reporter or Reporter())
+    sides = {"train": train, "valid": valid, "test": test}
+    sources = {side: source for side, source in sides.items() if source is not None}
+    flags = {**(config or {}), **({} if target is None else {"target": target})}
+    reporter = reporter or Reporter()
+    if resume:
+        if out is None:
+            raise UserError("resume=True: say which run to go on with: out=RUN")
+        return run_resume(Path(out), sources=sources, flags=flags, settings=settings, preset=preset, reporter=reporter)
+    if train is None:
+        raise UserError("there is no table to train on; give one, or go on with a run: resume=True, out=RUN")
+    resolved = resolve(flags, settings=settings, preset=preset)
+    return run_fit(sources, resolved, out=new_run(out), reporter=reporter)
 
 
 def predict(run: str | Path, rows: Any, *, media_root: str | Path | None = None) -> list[Any]:

@@ -151,9 +151,13 @@ def test_ctrl_c_leaves_a_usable_run(make_mixed_table, tmp_path):
         text=True,
         start_new_session=True,
     )
-    checkpoint = tmp_path / "run" / "checkpoints" / "deep" / "last.safetensors"
+    checkpoints = tmp_path / "run" / "checkpoints"
     patience = time.monotonic() + 120
-    while not checkpoint.is_file() and time.monotonic() < patience and process.poll() is None:
+    while (
+        not [*checkpoints.glob("deep-*/training.safetensors")]
+        and time.monotonic() < patience
+        and process.poll() is None
+    ):
         time.sleep(0.2)
     os.killpg(process.pid, signal.SIGINT)
     _, error = process.communicate(timeout=100)

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from consilience.cli.output import Terminal, print_json, print_table, show_metric
+from consilience.core.errors import UserError
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("table", metavar="TABLE", help="training rows: .csv, .tsv or .parquet")
+    command.add_argument("table", metavar="TABLE", nargs="?", help="training rows: .csv, .tsv or .parquet")
     command.add_argument("--target", metavar="COL", help="column to predict")
     command.add_argument("--valid", metavar="T2", help="table of validation rows (default: split off)")
     command.add_argument("--test", metavar="T3", help="table of test rows, used once, at the end (default: split off)")
@@ -41,6 +42,12 @@ def arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--out", metavar="RUN", help="run folder, new or empty (default: runs/DATE-TIME)")
     command.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run in --out that was cut off; it knows its tables and settings, and only another "
+        "--time-budget is taken over",
+    )
+    command.add_argument(
         "--json", action="store_true", help="print one JSON object and nothing else on standard output"
     )
 
@@ -48,16 +55,21 @@ def arguments(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from consilience.workflows.config import resolve
     from consilience.workflows.fit import fit
+    from consilience.workflows.resume import resume
     from consilience.workflows.runs import new_run
 
-    config = resolve(flags(args), file=Path(args.config) if args.config else None, settings=args.set)
-    sources = {"train": args.table, "valid": args.valid, "test": args.test}
-    fitted = fit(
-        {side: Path(source) for side, source in sources.items() if source},
-        config,
-        out=new_run(args.out),
-        reporter=Terminal(),
-    )
+    sides = {"train": args.table, "valid": args.valid, "test": args.test}
+    sources = {side: Path(source) for side, source in sides.items() if source}
+    given, file, reporter = flags(args), Path(args.config) if args.config else None, Terminal()
+    if args.resume:
+        if not args.out:
+            raise UserError("--resume: say which run to go on with: --out RUN")
+        fitted = resume(Path(args.out), sources=sources, flags=given, file=file, settings=args.set, reporter=reporter)
+    else:
+        if not args.table:
+            raise UserError("TABLE is missing: give the training rows, or go on with a run: --resume --out RUN")
+        config = resolve(given, file=file, settings=args.set)
+        fitted = fit(sources, config, out=new_run(args.out), reporter=reporter)
     if args.json:
         print_json(fitted.json())
     else:

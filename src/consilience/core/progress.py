@@ -25,8 +25,9 @@ class Reporter:
 class Deadline:
     """A moment on the clock, and how much of the way there is left."""
 
-    def __init__(self, seconds: float) -> None:
-        self.start = time.monotonic()
+    def __init__(self, seconds: float, *, used: float = 0.0) -> None:
+        """`seconds` in all, of which `used` are over."""
+        self.start = time.monotonic() - used
         self.seconds = seconds
 
     @property

@@ -6,7 +6,9 @@ FEATURE_FUSIONS = Family(
     "fusion",
     {
         "concat": "consilience.fusion.feature.concat:Concat",
+        "cross_attention": "consilience.fusion.feature.cross_attention:CrossAttention",
         "film": "consilience.fusion.feature.film:Film",
+        "gated": "consilience.fusion.feature.gated:Gated",
         "hadamard": "consilience.fusion.feature.hadamard:Hadamard",
     },
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
+import shlex
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,7 +16,6 @@ from consilience import __version__
 from consilience.bundle.manifest import write_text
 from consilience.bundle.model import Model
 from consilience.bundle.save import save
-from consilience.core.config import dump_toml
 from consilience.core.errors import UserError
 from consilience.core.optional import require
 from consilience.core.progress import Deadline, Reporter
@@ -31,8 +31,10 @@ from consilience.workflows import kept, report
 from consilience.workflows.config import PRESETS, RunConfig
 from consilience.workflows.ensembles import ensembles
 from consilience.workflows.leaderboard import About, Entry, choose, enter, measure, rank
+from consilience.workflows.origin import in_memory, remember
 from consilience.workflows.prepare import Prepared, prepare
 from consilience.workflows.presets import Candidate, Setting
+from consilience.workflows.runs import Run
 
 FINISH = 0.05
 """Share of the time budget kept for the test, the bundle and the report."""
@@ -41,35 +43,57 @@ FINISH = 0.05
 def fit(sources: Mapping[str, Any], config: RunConfig, *, out: Path, reporter: Reporter) -> FitResult:
     """`sources`: "train", and "valid" and "test" where the user gave them: anything `data.sources.read` takes.
 
-    Ctrl-C while candidates are fitted ends the search: what was found by then is chosen from, saved and reported.
+    Ctrl-C while candidates are fitted ends the search: what was found by then is chosen from, saved and reported. A run
+    that was cut off, in whatever way, goes on with workflows/resume.py.
     """
     require("pyarrow", "scipy", "sklearn", extra="train", to="train a model")
-    with limited(config.threads or sensible()):
-        return _fit(sources, config, out=out, reporter=reporter)
+    started = time.monotonic()
+    tables = tables_of(sources, config)
+    made_of = {"folder": str(Path.cwd()), "threads": threads(config), "sources": remember(sources)}
+    with Run.begin(out, config, made_of, used=time.monotonic() - started) as run:
+        return work(run, tables, reporter=reporter)
 
 
-def _fit(sources: Mapping[str, Any], config: RunConfig, *, out: Path, reporter: Reporter) -> FitResult:
-    deadline = Deadline(config.time_budget)
-    root = Path(config.data.media_root) if config.data.media_root else None
+def threads(config: RunConfig) -> int:
+    return config.threads or sensible()
+
+
+def tables_of(sources: Mapping[str, Any], config: RunConfig, *, folder: Path = Path()) -> dict[str, Table]:
+    """The tables, read. `folder`: where relative paths start that the user gave."""
+    root = folder / config.data.media_root if config.data.media_root else None
     if root is not None and not root.is_dir():
         raise UserError(f"media root {root}: there is no such folder")
-    tables: dict[str, Table] = {side: read(source, root=root) for side, source in sources.items()}
-    out.mkdir(parents=True, exist_ok=True)
-    write_text(out / "config.toml", dump_toml(config))
+    return {side: read(source, root=root) for side, source in sources.items()}
+
+
+def work(run: Run, tables: Mapping[str, Table], *, reporter: Reporter) -> FitResult:
+    """Do of a run what is not done yet, to its end."""
+    deadline, config, out = run.deadline, run.config, run.folder
+    run.use(config)
     log = Log(out / "log.jsonl", reporter)
-    scratch = out / ".scratch"
+    # A new folder each time: workers of a killed process may for a moment still write to theirs.
+    scratch = partial(tempfile.TemporaryDirectory, prefix=".scratch-", dir=out, ignore_cleanup_errors=True)
+    again = f"to go on: consilience fit --resume --out {shlex.quote(str(out))}"
     try:
-        prepared = prepare(tables, config, scratch=scratch, reporter=log)
-        for side, table in prepared.tables.items():
-            name = "bad_cells.csv" if side == "train" else f"bad_cells_{side}.csv"
-            write_bad_cells(prepared.problems[side], out / name, table=table)
-        write_splits(prepared, out / "splits.parquet")
-        for warning in prepared.warnings:
-            log.say(f"warning: {warning}")
-        entries, interrupted = search(prepared, config, deadline=deadline, folder=out / "checkpoints", log=log)
-        return finish(out, config, prepared, entries, deadline=deadline, interrupted=interrupted, log=log)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        with limited(threads(config)), scratch() as folder:
+            prepared = prepare(tables, config, scratch=Path(folder), reporter=log)
+            run.same({**prepared.contents, **in_memory(run, tables)})
+            for side, table in prepared.tables.items():
+                name = "bad_cells.csv" if side == "train" else f"bad_cells_{side}.csv"
+                write_bad_cells(prepared.problems[side], out / name, table=table)
+            write_splits(prepared, out / "splits.parquet")
+            for warning in prepared.warnings:
+                log.say(f"warning: {warning}")
+            entries, interrupted = search(prepared, config, deadline=deadline, folder=out / "checkpoints", log=log)
+            fitted = finish(out, config, prepared, entries, deadline=deadline, interrupted=interrupted, log=log)
+            if interrupted:
+                log.say(again)
+            else:
+                run.complete({"warnings": fitted.warnings, "bad_cells": fitted.bad_cells})
+            return fitted
+    except KeyboardInterrupt:  # too early for a model, or a second one
+        log.say(f"interrupted; {again}")
+        raise
 
 
 class Log(Reporter):

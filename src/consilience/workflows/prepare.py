@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -80,6 +81,8 @@ class Prepared:
     problems: Mapping[str, tuple[Problem, ...]]
     """By table: bad cells, and parts of cells taken as missing."""
     warnings: tuple[str, ...]
+    contents: Mapping[str, str]
+    """By input: a hash of what its media cells held when they were read."""
 
 
 def plan_inputs(table: Table, config: RunConfig) -> tuple[Inference, dict[str, Any]]:
@@ -178,6 +181,7 @@ def prepare(tables: Mapping[str, Table], config: RunConfig, *, scratch: Path, re
         warnings=tuple(warnings),
         tables=dict(tables),
         problems={side: tuple(found) for side, found in problems.items()},
+        contents={n: digest(*(data.inputs[n].groups for data in loaded.values())) for n in plans},
     )
 
 
@@ -290,6 +294,14 @@ def independent(dataset: Dataset, table: Table, column: str | None) -> np.ndarra
     if not shared:
         return np.full(dataset.rows, -1, np.int64)
     return min(shared, key=lambda groups: len(np.unique(groups)))
+
+
+def digest(*arrays: np.ndarray) -> str:
+    """The same for the same numbers in the same order, on every machine."""
+    content = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        content.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
+    return content.hexdigest()
 
 
 def _rare(parts: Mapping[str, Part], task: Task, column: str) -> list[str]:
