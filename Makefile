@@ -83,11 +83,11 @@ define install
 endef
 
 $(USER_STAMP): pyproject.toml constraints.txt
-	$(call install,train$(comma)demo)
+	$(call install,train$(comma)media$(comma)pretrained$(comma)demo)
 	@touch $@
 
 $(DEV_STAMP): pyproject.toml constraints.txt
-	$(call install,train$(comma)demo$(comma)dev)
+	$(call install,train$(comma)media$(comma)pretrained$(comma)demo$(comma)dev)
 	@touch $(USER_STAMP) $@
 
 # The base install in an environment of its own: what a machine that only predicts would have.

@@ -57,6 +57,7 @@ def _build(manifest: dict[str, Any], arrays: dict[str, np.ndarray], files: dict[
         inputs=inputs,
         member=MEMBERS.load(kind).restore(state, task),
         limits=decode(Limits, manifest["limits"]),
+        columns=tuple(manifest["columns"]),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,8 @@ class Model:
     inputs: Mapping[str, Input]
     member: Member
     limits: Limits
+    columns: tuple[str, ...]
+    """Every column that was an input in training, also those that this model does not look at: they may be given."""
 
     def predict(self, rows: Any, *, root: Path | None = None) -> list[Any]:
         """One answer for each row, in order. `rows`: a path, DataFrame, Arrow table, dict (one row), list of dicts or
@@ -80,6 +82,7 @@ class Model:
     def load(self, table: Table, *, workers: int | None = None, reporter: Reporter | None = None) -> Dataset:
         """Distinct cells of every input the model looks at. Columns the table lacks are missing on every row."""
         wanted = [name for name in self.inputs if name in self.member.inputs]
+        require_some(table, self.columns)
         return load_inputs(
             table,
             {name: self.inputs[name].plan for name in wanted},
@@ -101,6 +104,15 @@ def make_view(dataset: Dataset, processors: Mapping[str, Processor]) -> View:
     )
 
 
+def require_some(table: Table, columns: Sequence[str]) -> None:
+    """Raises DataError when the table has none of the columns: then it is another table, not one with gaps."""
+    if columns and not any(column in table.columns for column in columns):
+        raise DataError(
+            f"{table.name}: none of the model's columns is there ({', '.join(columns)}). "
+            f"{unknown('column', columns[0], table.columns)}"
+        )
+
+
 def load_inputs(
     table: Table,
     plans: Mapping[str, InputPlan],
@@ -111,13 +123,8 @@ def load_inputs(
     reporter: Reporter | None = None,
     scratch: Path | None = None,
 ) -> Dataset:
-    """Load the inputs of a table. A column the table lacks is missing on every row; that none is there is an error."""
+    """Load the inputs of a table. A column the table lacks is missing on every row."""
     columns = [column for plan in plans.values() for column in plan.columns]
-    if columns and not any(column in table.columns for column in columns):
-        raise DataError(
-            f"{table.name}: none of the model's columns is there ({', '.join(columns)}). "
-            f"{unknown('column', columns[0], table.columns)}"
-        )
     absent = {column: [None] * len(table) for column in columns if column not in table.columns}
     if absent:
         table = replace(table, columns={**table.columns, **absent})

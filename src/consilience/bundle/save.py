@@ -99,6 +99,7 @@ def _write_model(model: Model, work: Path) -> dict[str, Any]:
         "model_files": ["weights.safetensors", *sorted(state.files)],
         "inputs": inputs,
         "limits": encode(model.limits),
+        "columns": list(model.columns),
     }
 
 

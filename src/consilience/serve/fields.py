@@ -29,6 +29,8 @@ class Fields:
     def __init__(self, model: Model) -> None:
         self.all: dict[str, Field] = {}
         self.input_of: dict[str, str] = {}
+        self.ignored = frozenset(model.columns)
+        """Columns of training that the chosen model does not look at may be sent, and make no difference."""
         for name in sorted(model.member.inputs):
             given = model.inputs[name]
             modality = MODALITIES.load(given.plan.modality)()
@@ -48,6 +50,8 @@ class Fields:
         out: Row = {}
         for column, value in row.items():
             field = self.all.get(column)
+            if field is None and column in self.ignored:
+                continue
             if field is None:
                 raise Unusable(f"row {r}: {unknown('input', str(column), self.all)}", field=str(column)[:100], row=r)
             if not is_blank(value):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from consilience.bundle.model import Input, load_inputs, make_view
+from consilience.bundle.model import Input, load_inputs, make_view, require_some
 from consilience.core.config import decode_into
 from consilience.core.errors import ConfigError, DataError, UserError
 from consilience.core.progress import Reporter
@@ -130,6 +130,8 @@ def prepare(tables: Mapping[str, Table], config: RunConfig, *, scratch: Path, re
     task = _task(pick(table[config.target], rows["train"]), config)
     configs = {n: _resolve(plan, configs[n], inference) for n, plan in inference.inputs.items()}
     plans = inference.inputs
+    for given in tables.values():
+        require_some(given, [column for plan in plans.values() for column in plan.columns])
     loaded = {
         side: load_inputs(
             of, plans, configs, config.limits, workers=config.data.workers, reporter=reporter, scratch=scratch / side

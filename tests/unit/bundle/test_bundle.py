@@ -70,3 +70,17 @@ def test_the_baseline_says_how_often_inputs_are_missing(run):
     assert 0 < missing["photo"] < 0.3
     answers = [row["value"] for row in rows if row["statistic"].startswith("mean answer")]
     assert np.sum(answers) == pytest.approx(1)
+
+
+def test_a_table_may_have_only_columns_that_the_chosen_model_does_not_look_at(run):
+    """They were inputs in training, so it is the right kind of table; one with none of them is another table."""
+    from dataclasses import replace
+
+    from consilience.core.errors import DataError
+    from consilience.models.constant import Constant
+
+    model = replace(cs.load(run), member=Constant(np.full(4, 0.25)))
+    assert {"photo", "review", "price", "shop", "day"} == set(model.columns)
+    np.testing.assert_array_equal(model.predict_proba([{"price": 3.5}]), np.full((1, 4), 0.25))
+    with pytest.raises(DataError, match="none of the model's columns"):
+        model.predict([{"prize": 3.5}])

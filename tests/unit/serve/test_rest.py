@@ -383,3 +383,21 @@ def test_pictures_are_decoded_by_content_not_by_name(client):
     Image.new("RGB", (9, 9), (200, 40, 40)).save(buffer, "JPEG")
     answer = client.post("/v1/predict", files={"photo": ("a.png", buffer.getvalue(), "image/png")})
     assert answer.status_code == 200
+
+
+def test_columns_that_the_chosen_model_does_not_look_at_may_be_sent(model, photo):
+    from dataclasses import replace
+
+    from consilience.serve.fields import Fields
+
+    fewer = replace(model, member=replace_inputs(model.member, ["photo"]))
+    rows = Fields(fewer).rows([{"photo": b64(photo), "price": 3}], most=1)
+    assert rows == [{"photo": photo}]
+
+
+def replace_inputs(member, inputs):
+    import copy
+
+    other = copy.copy(member)
+    other.inputs = tuple(inputs)
+    return other
