@@ -26,6 +26,14 @@ from consilience.modalities.image.config import Config as ImageConfig
 
 ENCODERS = Family("image encoder", {"cnn": "consilience.modalities.image.encoders.cnn:CnnEncoder"})
 
+BACKBONES = Family(
+    "image backbone",
+    {
+        "efficientnet-lite": "consilience.modalities.image.backbones.efficientnet:EfficientNetLite",
+        "transformers": "consilience.modalities.image.backbones.transformers:TransformersImage",
+    },
+)
+
 HEADERS = 200
 """Picture headers read to decide the size."""
 SIZE_STEP, SIZE_LEAST, SIZE_MOST, SIZE_UNKNOWN = 16, 32, 96, 64
@@ -67,6 +75,7 @@ class Image(Modality):
     joint: ClassVar[bool] = False
     encoders: ClassVar[Family] = ENCODERS
     default_encoder: ClassVar[str] = "cnn"
+    backbones: ClassVar[Family] = BACKBONES
     Config: ClassVar[type] = ImageConfig
 
     def sniff(self, column: ColumnSample) -> Evidence | None:
