@@ -189,8 +189,8 @@ class _Stepper:
     def __call__(self, rows: np.ndarray, *, share: float) -> Tensor:
         """The loss of `rows`, detached. `share`: how much of the schedule is over, 0 to 1."""
         config = self.config
-        shape = {"kind": config.schedule, "progress": share, "warmup": config.warmup}
-        optim.pace(self.optimizer, lr=config.lr * schedule.factor(**shape), momentum=schedule.momentum(**shape))
+        rate = config.lr * schedule.factor(config.schedule, share, warmup=config.warmup)
+        optim.pace(self.optimizer, lr=rate, momentum=schedule.momentum(config.schedule, share, warmup=config.warmup))
         batch, goal = _draw(self.view, rows, self.names, self.target, config, self.rng, self.device)
         self.optimizer.zero_grad(set_to_none=True)
         loss = torch.zeros((), device=self.device)

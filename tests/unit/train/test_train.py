@@ -85,6 +85,7 @@ def test_only_matrices_shrink_and_apart_from_the_gradient(kind) -> None:
     """Without a gradient nothing but the penalties moves a weight."""
     config = TrainConfig(optimizer=kind, lr=0.1, weight_decay=0.3, l1=0.5)
     model = nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3))
+    nn.init.constant_(model[0].weight[0], 0.01)
     before = [p.detach().clone() for p in model.parameters()]
     built = optim.build(config, model)
     for parameter in model.parameters():
