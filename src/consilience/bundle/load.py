@@ -36,9 +36,7 @@ def load(path: str | Path) -> Model:
         raise BundleError(f"{folder}: the manifest and the weights do not fit together: {error!r}") from error
 
 
-def _build(
-    folder: Path, manifest: dict[str, Any], arrays: dict[str, np.ndarray], files: dict[str, bytes]
-) -> Model:
+def _build(folder: Path, manifest: dict[str, Any], arrays: dict[str, np.ndarray], files: dict[str, bytes]) -> Model:
     inputs = {}
     for number, given in enumerate(manifest["inputs"]):
         modality = MODALITIES.load(given["modality"])()

@@ -35,6 +35,11 @@ class Input:
     backbone: Backbone | None = None
     """What turns its cells into the vectors that the processor and the models see; None: they see the cells."""
 
+    def built_from(self) -> dict[str, Any]:
+        """What a network is told of it."""
+        frozen = {} if self.backbone is None else {"frozen": True}
+        return {"modality": self.plan.modality, "shape": self.processor.shape(), **frozen}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
@@ -80,7 +85,7 @@ class Model:
         """Load the cells of a table and answer all of its rows."""
         dataset = self.load(table, workers=workers, reporter=reporter)
         answers = self.member.predict(self.view(dataset))
-        problems = tuple(p for cells in dataset.inputs.values() for p in cells.problems)
+        problems = tuple(dict.fromkeys(p for cells in dataset.inputs.values() for p in cells.problems))
         return Prediction(answers=answers, labels=self.task.decode(answers), names=self.task.names, problems=problems)
 
     def load(self, table: Table, *, workers: int | None = None, reporter: Reporter | None = None) -> Dataset:

@@ -6,7 +6,7 @@ happens to be stored already, so that an encoding that was cut off goes on to th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -46,7 +46,9 @@ class Encoding:
         if self.store is None:
             return None
         about = self.backbone.about()
-        loading = plain(job.config) if job.modality.media else None  # of other cells, the loaded value itself is the key
+        loading = (
+            plain(job.config) if job.modality.media else None
+        )  # of other cells, the loaded value itself is the key
         return self.store.space(fingerprint([about["fingerprint"], loading]), about={**about, "loading": loading})
 
 

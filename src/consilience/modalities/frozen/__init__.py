@@ -17,8 +17,8 @@ from consilience.core.registry import Family
 from consilience.core.state import State
 from consilience.modalities.base import Features, Processor, Values
 
-ENCODERS = Family("encoder of stored vectors", {"identity": "consilience.modalities.frozen.encoders.identity:Identity"})
-DEFAULT_ENCODER = "identity"
+ENCODERS = Family("encoder of stored vectors", {"vectors": "consilience.modalities.frozen.encoders.vectors:Vectors"})
+DEFAULT_ENCODER = "vectors"
 
 LEAST_DEVIATION = 1e-4
 """A number that never varied in training must not blow up the first time it does."""

@@ -7,9 +7,9 @@ scaling the numbers and normalising are done here. Knows no network.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Pixels:
 
     load: int
     side: int
-    fit: str
+    fit: Literal["pad", "crop", "squash"]
     scale: float
     mean: np.ndarray
     std: np.ndarray
@@ -41,20 +41,23 @@ class Pixels:
         load, square = size
         wanted = crop[0] if cut else load
         if load < 1 or wanted < 1:
-            raise UserError(f"{path}: the size of a picture is not said in a way that is known here: {said.get('size')}")
+            raise UserError(
+                f"{path}: the size of a picture is not said in a way that is known here: {said.get('size')}"
+            )
         normal = bool(said.get("do_normalize", True))
         mean, std = (said.get(key, given) for key, given in zip(("image_mean", "image_std"), IMAGENET, strict=True))
         return cls(
             load=max(load, wanted),
             side=wanted,
-            fit=str(said.get("fit", "squash" if square and not cut else "crop")),
+            fit=said.get("fit", "squash" if square and not cut else "crop"),
             scale=float(said.get("rescale_factor", 1 / 255)) if said.get("do_rescale", True) else 1.0,
             mean=np.array(mean if normal else (0, 0, 0), np.float32),
             std=np.array(std if normal else (1, 1, 1), np.float32),
         )
 
     def load_config(self, config: Config) -> Config:
-        return replace(config, size=self.load, fit=self.fit)
+        """Of `config` only what changes a loaded picture: it is part of the key that vectors are stored under."""
+        return Config(size=self.load, fit=self.fit, background=config.background)
 
     def tensor(self, values: Sequence[np.ndarray]) -> Any:
         """[U] pictures [load, load, 3] uint8 -> a float tensor [U, 3, side, side] in channels-last order."""

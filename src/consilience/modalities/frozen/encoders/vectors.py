@@ -10,7 +10,7 @@ from consilience.core.batch import Tokens
 from consilience.core.masks import masked
 
 
-class Identity(nn.Module):
+class Vectors(nn.Module):
     """`shape` is the processor's: the width of the vectors."""
 
     @dataclass(frozen=True, kw_only=True)
