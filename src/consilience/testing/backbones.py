@@ -12,7 +12,7 @@ from consilience.modalities.backbone import quiet
 def tiny_text(folder: Path, *, seed: int = 0, width: int = 16, layers: int = 2) -> Path:
     """A BERT of two layers that reads letters, with its tokeniser."""
     import torch
-    from transformers import BertConfig, BertModel, BertTokenizerFast
+    from transformers import BertConfig, BertModel, BertTokenizer
 
     folder.mkdir(parents=True, exist_ok=True)
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *string.ascii_lowercase, *string.digits]
@@ -29,7 +29,7 @@ def tiny_text(folder: Path, *, seed: int = 0, width: int = 16, layers: int = 2) 
     )
     with quiet():
         BertModel(config).save_pretrained(folder)
-        BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
+        BertTokenizer(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
     return folder
 
 
