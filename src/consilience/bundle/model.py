@@ -13,7 +13,7 @@ from consilience.core.errors import DataError, unknown
 from consilience.core.limits import Limits
 from consilience.core.progress import Reporter
 from consilience.data.cells import Dataset, Problem
-from consilience.data.encode import Encoding
+from consilience.data.encode import Encoding, encode_values
 from consilience.data.infer import InputPlan
 from consilience.data.loader import load as load_cells
 from consilience.data.sources import read
@@ -88,8 +88,13 @@ class Model:
         problems = tuple(dict.fromkeys(p for cells in dataset.inputs.values() for p in cells.problems))
         return Prediction(answers=answers, labels=self.task.decode(answers), names=self.task.names, problems=problems)
 
-    def load(self, table: Table, *, workers: int | None = None, reporter: Reporter | None = None) -> Dataset:
-        """Distinct cells of every input the model looks at. Columns the table lacks are missing on every row."""
+    def load(
+        self, table: Table, *, workers: int | None = None, reporter: Reporter | None = None, encoded: bool = True
+    ) -> Dataset:
+        """Distinct cells of every input the model looks at. Columns the table lacks are missing on every row.
+
+        `encoded=False`: cells that go through a backbone are loaded only, and `encode` is to be called before `view`.
+        """
         wanted = [name for name in self.inputs if name in self.member.inputs]
         require_some(table, self.columns)
         return load_inputs(
@@ -102,9 +107,17 @@ class Model:
             encodings={
                 name: Encoding(backbone=given.backbone)
                 for name, given in self.inputs.items()
-                if given.backbone is not None
+                if given.backbone is not None and encoded
             },
         )
+
+    def encode(self, dataset: Dataset) -> Dataset:
+        """What `load(encoded=False)` left to do."""
+        inputs = dict(dataset.inputs)
+        for name, cells in dataset.inputs.items():
+            if (backbone := self.inputs[name].backbone) is not None:
+                inputs[name] = replace(cells, values=encode_values(cells.values, backbone))
+        return replace(dataset, inputs=inputs)
 
     def view(self, dataset: Dataset) -> View:
         return make_view(dataset, {name: given.processor for name, given in self.inputs.items()})

@@ -166,3 +166,14 @@ class _Vectors:
         places = self.space.find(keys)
         there = [content for content, place in zip(keys, places, strict=True) if place >= 0]
         return dict(zip(there, self.space.read(places[places >= 0]), strict=True))
+
+
+def encode_values(values: Sequence[Any], backbone: Backbone, *, batch: int = 32) -> list[np.ndarray | None]:
+    """The vectors of loaded values, None where there is none: for a few that are in memory anyway."""
+    cells = [_Cell(raw=(n,), length=backbone.length(v)) for n, v in enumerate(values) if v is not None]
+    answers: list[np.ndarray | None] = [None] * len(values)
+    for some in _batches(sorted(cells, key=lambda cell: cell.length), batch):
+        places = [cell.raw[0] for cell in some]
+        for place, vectors in zip(places, backbone.encode([values[n] for n in places]), strict=True):
+            answers[place] = vectors
+    return answers

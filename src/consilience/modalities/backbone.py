@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from consilience.core.errors import UserError
+from consilience.core.optional import need
 from consilience.core.registry import Family
 from consilience.core.threads import sensible
 
@@ -110,8 +111,7 @@ class Backbone(ABC):
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
         """One batch: each value's vectors [T, D] float32; T is 1 when they are pooled. No value may be None."""
-        import torch
-
+        torch = need("torch", extra="pretrained", to="use a pretrained backbone")
         module, threads = self.module, torch.get_num_threads()
         torch.set_num_threads(sensible())
         on_gpu = self.device != "cpu"
@@ -191,8 +191,6 @@ def model_type(folder: Path) -> str | None:
 def from_folder(folder: Path, *, part: str = "") -> Any:
     """The `transformers` model of a folder, nothing fetched and no code of the folder run. `part`: of a model with
     several encoders, the attribute that holds the one wanted, if there is one."""
-    from consilience.core.optional import need
-
     transformers = need("transformers", extra="pretrained", to="use a pretrained backbone")
     with quiet():
         try:

@@ -114,7 +114,7 @@ class Engine:
 
     def _load(self, rows: Sequence[Row]) -> Dataset:
         table = read([{column: row.get(column) for column in self.fields.all} for row in rows], root=Path("."))
-        dataset = self.model.load(table, workers=0)
+        dataset = self.model.load(table, workers=0, encoded=False)
         for problem in dataset.problems:
             name = self.fields.input_of.get(problem.column, problem.column)
             self.metrics.undecodable.labels(name).inc()
@@ -161,7 +161,7 @@ class Engine:
             start = end
 
     def _predict(self, dataset: Dataset) -> Answer:
-        answers = self.model.member.predict(self.model.view(dataset))
+        answers = self.model.member.predict(self.model.view(self.model.encode(dataset)))
         return Answer(answers=answers, predictions=self.model.task.decode(answers))
 
     def _answer_now(self, rows: Sequence[Row]) -> Answer:
