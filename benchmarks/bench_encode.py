@@ -3,8 +3,8 @@
     python benchmarks/bench_encode.py [--pictures 600] [--rounds 3]
 
 Pictures of 320 x 240 to 640 x 480 pixels (half JPEG, half PNG), made here; EfficientNet-Lite0. Both sides: two
-processes that decode, one computing thread in this one, batches of 32; a first go of each is not counted. By hand: a pool of two processes, `imap` of batches,
-torch's own forward pass; it keeps no store and checks nothing.
+processes that decode, one computing thread in this one, batches of 32; a first go of each is not counted. By hand: a
+pool of two processes, `imap` of batches, torch's own forward pass; it keeps no store and checks nothing.
 """
 
 from __future__ import annotations
