@@ -35,6 +35,11 @@ def arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--ignore", action="append", default=[], metavar="COL", help="leave a column out (may be repeated)"
     )
+    command.add_argument(
+        "--store",
+        metavar="DIR",
+        help="keep loaded media and features in this folder, and find there what earlier runs kept (default: none)",
+    )
     command.add_argument("--seed", type=int, metavar="N", help="every random choice follows from it (default: 0)")
     command.add_argument("--config", metavar="RUN.toml", help="settings from a file; flags win over it")
     command.add_argument(
@@ -90,6 +95,7 @@ def flags(args: argparse.Namespace) -> dict[str, Any]:
         "split": parse_split(args.split) if args.split else None,
         "group": args.group,
         "media_root": args.media_root,
+        "store": args.store,
         "ignore": args.ignore or None,
     }
     top = {

@@ -36,6 +36,9 @@ class DataConfig:
     """Folder that relative paths start from and that no path may leave; the table's own folder when not given."""
     ignore: tuple[str, ...] = ()
     """Columns to leave out."""
+    store: str | None = None
+    """Folder of an encode-once store (begun if it is not there) where loaded media and features are kept for later runs
+    and found again; nothing is kept when not given."""
     workers: int | None = None
     """Processes that decode media; 0 decodes in this process, and when not given there is one per core."""
 

@@ -19,6 +19,7 @@ from consilience.data.cells import Cells, Dataset, Problem
 from consilience.data.check import overlap, summarize
 from consilience.data.infer import Inference, InputPlan, infer
 from consilience.data.split import row_keys, split
+from consilience.data.store import Store
 from consilience.data.table import Table, blocks, pick
 from consilience.modalities import MODALITIES
 from consilience.modalities.base import Processor, Values, blanks, is_blank
@@ -116,8 +117,10 @@ def plan_inputs(table: Table, config: RunConfig) -> tuple[Inference, dict[str, A
     return inference, decoded
 
 
-def prepare(tables: Mapping[str, Table], config: RunConfig, *, scratch: Path, reporter: Reporter) -> Prepared:
-    """`tables`: "train", and "valid" and "test" where the user gave them."""
+def prepare(
+    tables: Mapping[str, Table], config: RunConfig, *, scratch: Path, store: Store | None, reporter: Reporter
+) -> Prepared:
+    """`tables`: "train", and "valid" and "test" where the user gave them. `scratch`: a folder for loaded values."""
     problems: dict[str, list[Problem]] = {side: [] for side in tables}
     rows = {side: _targeted(table, config.target, problems[side]) for side, table in tables.items()}
     table = tables["train"]
@@ -134,7 +137,14 @@ def prepare(tables: Mapping[str, Table], config: RunConfig, *, scratch: Path, re
         require_some(given, [column for plan in plans.values() for column in plan.columns])
     loaded = {
         side: load_inputs(
-            of, plans, configs, config.limits, workers=config.data.workers, reporter=reporter, scratch=scratch / side
+            of,
+            plans,
+            configs,
+            config.limits,
+            workers=config.data.workers,
+            reporter=reporter,
+            scratch=scratch / side,
+            store=store,
         )
         for side, of in tables.items()
     }
@@ -150,7 +160,7 @@ def prepare(tables: Mapping[str, Table], config: RunConfig, *, scratch: Path, re
         )
         for n, plan in plans.items()
     }
-    views = {of: make_view(data, {n: given.processor for n, given in inputs.items()}) for of, data in loaded.items()}
+    views = {of: make_view(data, inputs, store=store) for of, data in loaded.items()}
     parts = {}
     for side, (of, chosen) in sides.items():
         target, names = task.encode_open(pick(tables[of][config.target], chosen))
