@@ -131,6 +131,10 @@ class Space:
         with self._lock:
             return self._find(wanted)
 
+    def key(self, place: int) -> bytes:
+        """The key of the entry at a place."""
+        return self._at(np.array([place]))[0]["key"].tobytes()
+
     def append(self, keys: Keys, values: Sequence[np.ndarray]) -> None:
         """Add values under their keys, all of them or (killed half-way) none. A key that is there keeps its value.
 

@@ -1,7 +1,7 @@
-"""Loaded values and features that are kept in the encode-once store. Knows modalities and processors by their promise.
+"""Loaded values and features in the encode-once store. Knows modalities and processors only by their promise.
 
-Two kinds of spaces: what `Modality.load` makes of media content under one config, and what `Processor.features` makes of
-a cell after one fit. Both are named by everything that decides the result besides the cell, our own code included.
+Two kinds of spaces: what `Modality.load` makes of media content under one config, and what `Processor.features` makes
+of a cell after one fit. Both are named by everything that decides the result besides the cell, our own code included.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _COMPUTED, _READ = 512, 1 << 16
 
 
 def loaded_space(store: Store, modality: Modality, config: Any, limits: Limits) -> Space | None:
-    """For the loaded values of media that are arrays of one shape; None for everything else. `limits` belong to it: what
-    was loaded under others might have been refused under these."""
+    """For the loaded values of media that are arrays of one shape; None for everything else. `limits` belong to it:
+    what was loaded under others might have been refused under these."""
     if not modality.media or modality.array(config) is None:
         return None
     about = {"what": "loaded cells", **_way(modality, config), "limits": encode(limits)}

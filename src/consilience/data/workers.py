@@ -140,7 +140,7 @@ def load_chunk(job: Job, places: Sequence[int], cells: Sequence[RawCell]) -> lis
 
 
 def _put_away(outcomes: Sequence[Outcome], space: Space) -> list[Outcome]:
-    """The values into the store. One with remarks is put where nobody looks: it is loaded each time, for the remarks."""
+    """The values into the store. One with remarks goes where nobody looks: it is loaded each time, for the remarks."""
     done = list(outcomes)
     for place, outcome in enumerate(outcomes):
         if outcome.value is not None and outcome.kept is None:

@@ -96,7 +96,7 @@ class Processor(ABC):
         return tokens
 
     def learned(self) -> State:
-        """What of the state `features` depends on: equal ones make equal features. All of it, unless one knows better."""
+        """What of the state `features` depends on: equal ones make equal features. All of it, unless said otherwise."""
         return self.state()
 
     @abstractmethod
