@@ -16,13 +16,14 @@ from consilience.core.errors import UserError
 from consilience.core.limits import Limits
 from consilience.core.registry import Family
 from consilience.data.cells import Cells, Dataset, Problem
+from consilience.data.encode import Encoding, encode
 from consilience.data.infer import InputPlan
 from consilience.data.keys import KEY_BYTES
 from consilience.data.sink import FileSink, Sink, open_sink
 from consilience.data.store import Store
 from consilience.data.stored import StoreSink, loaded_space
 from consilience.data.table import Table
-from consilience.data.workers import Job, Outcome, RawCell, Workers, chunks, load_chunk, load_plain
+from consilience.data.workers import Job, Outcome, RawCell, Workers, chunks_of, load_chunk, load_plain
 from consilience.modalities import MODALITIES
 from consilience.modalities.base import Modality
 
@@ -55,6 +56,7 @@ def load(
     progress: Progress | None = None,
     scratch: Path | None = None,
     store: Store | None = None,
+    encodings: Mapping[str, Encoding] | None = None,
     modalities: Family = MODALITIES,
 ) -> Dataset:
     """Load all inputs of `table`. `configs` are the resolved processing configs, by input.
@@ -65,6 +67,7 @@ def load(
     scratch: a folder for values too many for memory (it and its files are the caller's to remove when the dataset is
     no longer used); None keeps everything in memory. When loading fails or is interrupted, no file is left.
     store: where media of known content are found loaded, and others are put (those that load as arrays of one shape).
+    encodings: by input, how its cells become vectors of a frozen backbone, which are then its values.
     """
     limits = Limits() if limits is None else limits
     inputs = [_distinct(table, plan, modalities.load(plan.modality)(), configs[name]) for name, plan in plans.items()]
@@ -74,13 +77,17 @@ def load(
         with Workers(_count(workers, inputs)) as pool:
             loaded = {}
             for item in inputs:
+                job = Job(modality=item.modality, config=item.config, root=table.root, limits=limits)
+                if (encoding := (encodings or {}).get(item.plan.name)) is not None:
+                    loaded[item.plan.name] = _encode(item, job, encoding, pool, workers, tick)
+                    continue
                 spec = item.modality.array(item.config)
                 space = None if store is None else loaded_space(store, item.modality, item.config, limits)
                 if space is not None and spec is not None:
                     sinks.append(StoreSink(len(item.cells), spec[0], space))
                 else:
                     sinks.append(open_sink(len(item.cells), spec, scratch))
-                job = Job(modality=item.modality, config=item.config, root=table.root, limits=limits, space=space)
+                job = replace(job, space=space)
                 loaded[item.plan.name] = _load(item, job, sinks[-1], pool, workers, tick)
     except BaseException as error:  # also an interrupt: nothing half-written stays behind
         for sink in sinks:
@@ -141,7 +148,7 @@ def _load(item: _Input, job: Job, sink: Sink, pool: Workers, workers: int | None
         for u, outcome in zip(places, outcomes, strict=True):
             keep(u, outcome, written=file is not None)
     elif item.modality.media:
-        for chunk in chunks(cells):
+        for chunk in chunks_of(cells):
             for i, outcome in zip(chunk, load_chunk(job, chunk, [cells[i] for i in chunk]), strict=True):
                 keep(places[i], outcome)
             tick(len(chunk))
@@ -159,6 +166,25 @@ def _load(item: _Input, job: Job, sink: Sink, pool: Workers, workers: int | None
         problems=problems,
         contents=contents if item.modality.media else None,
     )
+
+
+def _encode(
+    item: _Input, job: Job, encoding: Encoding, pool: Workers, workers: int | None, tick: Callable[[int], None]
+) -> Cells:
+    places = [u for u, cell in enumerate(item.cells) if cell is not None]
+    cells = [cell for cell in item.cells if cell is not None]
+    tick(len(item.cells) - len(cells))
+    several = workers != 0 and len(cells) >= _FEW
+    vectors, outcomes = encode(cells, job, encoding, pool=pool if several else None, tick=tick)
+    values: list[Any] = [None] * len(item.cells)
+    groups = np.full(len(item.cells), -1, np.int64)
+    remarkable: dict[int, Outcome] = {}
+    for u, vector, outcome in zip(places, vectors, outcomes, strict=True):
+        values[u], groups[u] = vector, -1 if vector is None else outcome.group
+        if outcome.reason is not None or outcome.remarks:
+            remarkable[u] = outcome
+    problems = _problems(item.plan, item.index, remarkable)
+    return Cells(values=values, index=item.index, groups=groups[item.index], problems=problems)
 
 
 def _problems(plan: InputPlan, index: np.ndarray, remarkable: Mapping[int, Outcome]) -> tuple[Problem, ...]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -178,7 +179,35 @@ class Workers:
         `tick(n)` is called when n more are done.
         """
         outcomes: dict[int, Outcome] = {}
-        waiting = deque(chunks(cells))
+
+        def keep(chunk: Sequence[int], loaded: Sequence[Outcome]) -> None:
+            outcomes.update(zip(chunk, loaded, strict=True))
+            tick(len(chunk))
+
+        self._run(job, cells, places, chunks_of(cells), keep)
+        return [outcomes[i] for i in range(len(cells))]
+
+    def stream(
+        self, job: Job, batches: Sequence[Sequence[RawCell]], land: Callable[[int, Sequence[Outcome]], None]
+    ) -> None:
+        """Load every batch; `land(number of the batch, its outcomes)` is called for each as it comes, in any order.
+        Only a few batches are loaded ahead of it."""
+        cells = [cell for batch in batches for cell in batch]
+        starts = list(accumulate((len(batch) for batch in batches), initial=0))
+        number = {start: n for n, start in enumerate(starts[:-1])}
+        chunks = [list(range(a, b)) for a, b in pairwise(starts)]
+        self._run(job, cells, range(len(cells)), chunks, lambda chunk, loaded: land(number[chunk[0]], loaded))
+
+    def _run(
+        self,
+        job: Job,
+        cells: Sequence[RawCell],
+        places: Sequence[int],
+        chunks: Sequence[list[int]],
+        keep: Callable[[Sequence[int], Sequence[Outcome]], None],
+    ) -> None:
+        """`keep(chunk, its outcomes)`, in this process, for each chunk of cells as it is loaded."""
+        waiting = deque(chunks)
         flying: dict[Future[list[Outcome]], list[int]] = {}
 
         def land(futures: Sequence[Future[list[Outcome]]]) -> list[list[int]]:
@@ -186,10 +215,11 @@ class Workers:
             for future in futures:
                 chunk = flying.pop(future)
                 try:
-                    outcomes.update(zip(chunk, future.result(), strict=True))
-                    tick(len(chunk))
+                    loaded = future.result()
                 except BrokenProcessPool:
                     lost.append(chunk)
+                else:
+                    keep(chunk, loaded)
             return lost
 
         while waiting or flying:
@@ -206,19 +236,12 @@ class Workers:
                 lost += land(list(wait(flying).done))  # a broken pool fails everything it held, at once
                 self._stop(kill=True)
                 for chunk in lost:
-                    self._one_by_one(job, cells, places, chunk, outcomes, tick)
+                    keep(chunk, self._one_by_one(job, cells, places, chunk))
                 self._stop(kill=False)
-        return [outcomes[i] for i in range(len(cells))]
 
     def _one_by_one(
-        self,
-        job: Job,
-        cells: Sequence[RawCell],
-        places: Sequence[int],
-        chunk: Sequence[int],
-        outcomes: dict[int, Outcome],
-        tick: Callable[[int], None],
-    ) -> None:
+        self, job: Job, cells: Sequence[RawCell], places: Sequence[int], chunk: Sequence[int]
+    ) -> list[Outcome]:
         try:
             self._submit(1, job, cells, places, []).result()
         except BrokenProcessPool as error:
@@ -226,9 +249,10 @@ class Workers:
                 "the worker processes that load media die as soon as they start (out of memory, or a broken "
                 "installation?); run with 0 workers to see why"
             ) from error
+        outcomes: list[Outcome] = []
         for i in chunk:
             try:
-                outcomes[i] = self._submit(1, job, cells, places, [i]).result()[0]
+                outcomes += self._submit(1, job, cells, places, [i]).result()
             except BrokenProcessPool as error:
                 self._stop(kill=True)
                 self._crashes += 1
@@ -237,8 +261,8 @@ class Workers:
                         f"the decoder of {job.modality.name} crashed on more than {_MOST_CRASHES} cells, one after "
                         "the other; it is not one damaged file. Check the files and the installation"
                     ) from error
-                outcomes[i] = Outcome(reason="the decoder crashed")
-            tick(1)
+                outcomes.append(Outcome(reason="the decoder crashed"))
+        return outcomes
 
     def _submit(
         self, count: int, job: Job, cells: Sequence[RawCell], places: Sequence[int], chunk: Sequence[int]
@@ -258,7 +282,7 @@ class Workers:
             executor.shutdown(wait=True, kill_workers=kill)
 
 
-def chunks(cells: Sequence[RawCell]) -> list[list[int]]:
+def chunks_of(cells: Sequence[RawCell]) -> list[list[int]]:
     """Numbers of cells in chunks that are small to send: few cells, and few bytes where cells hold them."""
     found: list[list[int]] = []
     size = 0

@@ -122,6 +122,8 @@ class Modality(ABC):
     """Packages whose version may change what a cell is loaded as (decoders)."""
     encoders: ClassVar[Family]
     default_encoder: ClassVar[str]
+    backbones: ClassVar[Family] = Family("backbone", {})
+    """Pretrained networks that may encode its cells (modalities/backbone.py)."""
     Config: ClassVar[type]
     """The processing config: a frozen keyword-only dataclass with a default for every field."""
 
