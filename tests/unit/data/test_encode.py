@@ -32,7 +32,7 @@ class Letters:
         return {"fingerprint": self.fingerprint}
 
     def length(self, value):
-        return len(value[0])
+        return len(value[0]) if isinstance(value, tuple) else 1
 
     def encode(self, values):
         if len(self.batches) >= self.stop_after:
