@@ -40,8 +40,12 @@ class Input:
 
     def built_from(self) -> dict[str, Any]:
         """What a network is told of it."""
-        frozen = {} if self.backbone is None else {"frozen": True}
-        return {"modality": self.plan.modality, "shape": self.processor.shape(), **frozen}
+        told = {"modality": self.plan.modality, "shape": self.processor.shape()}
+        if self.backbone is None:
+            return told
+        if not self.backbone.config.cut:
+            return {**told, "frozen": True}
+        return {**told, "frozen": True, "upper": {"kind": self.backbone.kind, **self.backbone.upper_from()}}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -129,6 +129,10 @@ def pretrained(setting: Setting) -> Iterator[Candidate]:
         shape = DeepConfig(fusion=fusion, width=config.width, dropout=config.dropout)
         share = 1 / (len(config.fusions) - place + 1)
         yield network(setting, shape, config.train, names=names, preset="pretrained", share=share)
+    if setting.prepared.unfrozen:
+        shape = DeepConfig(fusion=config.fusions[0], width=config.width, dropout=config.dropout)
+        names = setting.prepared.unfrozen
+        yield network(setting, shape, config.train, names=names, preset="pretrained", share=0.9, title="fine-tuned")
 
 
 def classic(
@@ -181,14 +185,28 @@ def deep(setting: Setting) -> Candidate:
 
 
 def network(
-    setting: Setting, shape: DeepConfig, how: TrainConfig, *, names: tuple[str, ...], preset: str, share: float
+    setting: Setting,
+    shape: DeepConfig,
+    how: TrainConfig,
+    *,
+    names: tuple[str, ...],
+    preset: str,
+    share: float,
+    title: str = "",
 ) -> Candidate:
+    """`title`: how it is called on the leaderboard, where not like its preset."""
+
     def fit(deadline: Deadline, folder: Path) -> tuple[Member, dict[str, Any]]:
         return _train(setting, shape, how, names, deadline, folder)
 
     kind = shape.fusion.kind
     return Candidate(
-        name=f"{preset} {kind}[{' + '.join(names)}]", preset=preset, fusion=kind, inputs=names, fit=fit, share=share
+        name=f"{title or preset} {kind}[{' + '.join(names)}]",
+        preset=preset,
+        fusion=kind,
+        inputs=names,
+        fit=fit,
+        share=share,
     )
 
 
@@ -206,6 +224,10 @@ def _train(
     shapes: Mapping[str, Any] = {name: prepared.inputs[name].built_from() for name in names}
     network = build(shape, shapes, task)
     network.model.to(pick_device(how))
+    for name in names:
+        if (backbone := prepared.inputs[name].backbone) is not None and backbone.config.cut:
+            assert config.pretrained is not None
+            network.unfreeze(name, backbone.upper_weights(), pace=config.pretrained.pace)
     valid = setting.valid
 
     def validate(model: Any) -> tuple[float, float]:
