@@ -6,7 +6,7 @@ import argparse
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("what", choices=("encoders", "fusions", "tasks", "modalities"))
+    command.add_argument("what", choices=("encoders", "fusions", "learners", "tasks", "modalities"))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -19,8 +19,10 @@ def names(what: str) -> list[str]:
     """Nothing that is listed is imported, modalities aside (an encoder is listed as modality/encoder)."""
     from consilience.fusion import DECISION_FUSIONS, FEATURE_FUSIONS
     from consilience.modalities import MODALITIES
+    from consilience.models.learners import LEARNERS
     from consilience.tasks import TASKS
 
     if what == "encoders":
         return [f"{m}/{encoder}" for m in MODALITIES for encoder in MODALITIES.load(m).encoders]
-    return list({"fusions": [*FEATURE_FUSIONS, *DECISION_FUSIONS], "tasks": TASKS, "modalities": MODALITIES}[what])
+    fusions = [*FEATURE_FUSIONS, *DECISION_FUSIONS]
+    return list({"fusions": fusions, "learners": LEARNERS, "tasks": TASKS, "modalities": MODALITIES}[what])
