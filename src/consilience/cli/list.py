@@ -6,7 +6,7 @@ import argparse
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("what", choices=("encoders", "fusions", "learners", "tasks", "modalities"))
+    command.add_argument("what", choices=("encoders", "backbones", "fusions", "learners", "tasks", "modalities"))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -20,9 +20,13 @@ def names(what: str) -> list[str]:
     from consilience.fusion import DECISION_FUSIONS, FEATURE_FUSIONS
     from consilience.modalities import MODALITIES
     from consilience.models.learners import LEARNERS
+    from consilience.models.weights import PACKAGED
     from consilience.tasks import TASKS
 
     if what == "encoders":
         return [f"{m}/{encoder}" for m in MODALITIES for encoder in MODALITIES.load(m).encoders]
+    if what == "backbones":
+        kinds = [f"{m}/{backbone}" for m in MODALITIES for backbone in MODALITIES.load(m).backbones]
+        return [*kinds, *(f"package:{name}" for name in PACKAGED)]
     fusions = [*FEATURE_FUSIONS, *DECISION_FUSIONS]
     return list({"fusions": fusions, "learners": LEARNERS, "tasks": TASKS, "modalities": MODALITIES}[what])
