@@ -56,7 +56,7 @@ class CSR:
             place = np.repeat(row, repeat) * other.shape[0] + turned.indices[flat]
             products = np.repeat(self.values[part].astype(np.float64), repeat) * turned.values[flat]
             sums = np.bincount(place, products, (rows.stop - rows.start) * other.shape[0])
-            out[rows] = sums.reshape(-1, other.shape[0])
+            out[rows] = sums.reshape(out[rows].shape)
         return out
 
     def _by_column(self) -> CSR:
