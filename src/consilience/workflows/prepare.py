@@ -142,6 +142,7 @@ def prepare(tables: Mapping[str, Table], config: RunConfig, *, scratch: Path, re
         problems[side] += [p for cells in dataset.inputs.values() for p in cells.problems]
     _refuse_unusable(loaded["train"], plans, table)
     sides, warnings = _sides(tables, rows, loaded["train"], config, task)
+    warnings = [note for given in tables.values() for note in given.notes] + warnings
     inputs = {
         n: Input(
             plan=plans[n],
