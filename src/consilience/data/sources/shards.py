@@ -170,8 +170,8 @@ def _cells(member: tarfile.TarInfo, ending: str, file: BinaryIO, path: Path, whe
     if last == "json":
         yield from _fields(_content(member, file), member, path)
     elif last in TEXTS:
-        text = _content(member, file)
-        yield ending, text.decode("utf-8", "strict") if _is_text(text) else text
+        content = _content(member, file)
+        yield ending, content.decode("utf-8") if _readable(content) else content
     else:
         yield ending, Stored(f"{path.name}/{member.name}", str(where.absolute()), member.offset_data, member.size)
 
@@ -181,7 +181,7 @@ def _content(member: tarfile.TarInfo, file: BinaryIO) -> bytes:
     return file.read(min(member.size, LONGEST))
 
 
-def _is_text(content: bytes) -> bool:
+def _readable(content: bytes) -> bool:
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
