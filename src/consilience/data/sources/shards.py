@@ -23,7 +23,7 @@ from consilience.data.sources.paths import kind
 from consilience.data.table import Table
 
 KEY = "__key__"
-TEXTS = ("txt", "text", "caption", "transcript", "cls", "cls2", "index", "id")
+TEXTS = ("txt", "caption", "transcript", "cls", "cls2", "index", "id")
 """Endings of members that are read as text; of .json the fields are; all others stay where they are."""
 LONGEST = 4_000_000
 """Bytes of a text or JSON member that are read; a longer text is cut there, which is beyond what a cell may hold."""
