@@ -32,16 +32,20 @@ class DataConfig:
     """Shares of rows for training, validation and test; a given validation or test table takes its share's place."""
     group: str | None = None
     """Column whose equal values stay on one side of the split (speaker, patient, video)."""
+    stratify: bool = True
+    """Each side of the split gets its share of every label (of a number: of every tenth of the rows by value), as near
+    as groups allow, and a small class reaches every side if it can; otherwise rows are dealt out by chance alone."""
     group_media: bool = True
     """Rows that share a media cell (by content) stay on one side of the split."""
     media_root: str | None = None
     """Folder that relative paths start from and that no path may leave; the table's own folder when not given."""
     ignore: tuple[str, ...] = ()
     """Columns to leave out."""
+    store: str | None = None
+    """Folder of an encode-once store (begun if it is not there): loaded media, features and vectors of backbones are
+    found there and kept for later runs; without one, what is computed is forgotten when the run ends."""
     workers: int | None = None
     """Processes that decode media; 0 decodes in this process, and when not given there is one per core."""
-    store: str | None = None
-    """Folder of the encode-once store; without one, what is computed is forgotten when the run ends."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,8 @@ from consilience.core.progress import Deadline, Reporter
 from consilience.core.result import FitResult
 from consilience.core.threads import limited, sensible
 from consilience.data.check import write_bad_cells
-from consilience.data.sources import read
+from consilience.data.sources import read, sides
+from consilience.data.store import Store
 from consilience.data.table import Table
 from consilience.evaluate import point
 from consilience.models.constant import Constant
@@ -48,14 +49,22 @@ def fit(sources: Mapping[str, Any], config: RunConfig, *, out: Path, reporter: R
     """
     require("pyarrow", "scipy", "sklearn", extra="train", to="train a model")
     started = time.monotonic()
-    tables = tables_of(sources, config)
+    sources = spread(sources)
+    store, tables = store_of(config), tables_of(sources, config)
     made_of = {"folder": str(Path.cwd()), "threads": threads(config), "sources": remember(sources)}
     with Run.begin(out, config, made_of, used=time.monotonic() - started) as run:
-        return work(run, tables, reporter=reporter)
+        return work(run, tables, store=store, reporter=reporter)
 
 
 def threads(config: RunConfig) -> int:
     return config.threads or sensible()
+
+
+def spread(sources: Mapping[str, Any]) -> dict[str, Any]:
+    """The sources by side, where the one for training may hold the others; what the user gave as a side wins."""
+    if "train" not in sources:
+        return dict(sources)
+    return {**sides(sources["train"]), **{side: source for side, source in sources.items() if side != "train"}}
 
 
 def tables_of(sources: Mapping[str, Any], config: RunConfig, *, folder: Path = Path()) -> dict[str, Table]:
@@ -66,7 +75,12 @@ def tables_of(sources: Mapping[str, Any], config: RunConfig, *, folder: Path = P
     return {side: read(source, root=root) for side, source in sources.items()}
 
 
-def work(run: Run, tables: Mapping[str, Table], *, reporter: Reporter) -> FitResult:
+def store_of(config: RunConfig, *, folder: Path = Path()) -> Store | None:
+    """The encode-once store the run was given, opened. `folder`: where a relative path starts."""
+    return None if config.data.store is None else Store(folder / config.data.store)
+
+
+def work(run: Run, tables: Mapping[str, Table], *, store: Store | None, reporter: Reporter) -> FitResult:
     """Do of a run what is not done yet, to its end."""
     deadline, config, out = run.deadline, run.config, run.folder
     run.use(config)
@@ -76,7 +90,7 @@ def work(run: Run, tables: Mapping[str, Table], *, reporter: Reporter) -> FitRes
     again = f"to go on: consilience fit --resume --out {shlex.quote(str(out))}"
     try:
         with limited(threads(config)), scratch() as folder:
-            prepared = prepare(tables, config, scratch=Path(folder), reporter=log)
+            prepared = prepare(tables, config, scratch=Path(folder), store=store, reporter=log)
             run.same({**prepared.contents, **in_memory(run, tables)})
             for side, table in prepared.tables.items():
                 name = "bad_cells.csv" if side == "train" else f"bad_cells_{side}.csv"
@@ -232,7 +246,7 @@ def write_splits(prepared: Prepared, path: Path) -> None:
 
     columns: dict[str, list[Any]] = {"table": [], "row": [], "side": []}
     for side, part in prepared.parts.items():
-        columns["table"] += [part.table.name] * len(part.rows)
+        columns["table"] += [part.table.file(int(r)) for r in part.rows]
         columns["row"] += [part.table.line(int(r)) for r in part.rows]
         columns["side"] += [side] * len(part.rows)
     pq.write_table(pa.table(columns), path)
