@@ -13,14 +13,20 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from consilience.core import files
 from consilience.core.errors import BadCell, DataError, UserError
 from consilience.core.limits import Limits
+from consilience.data.keys import key, key_of
 from consilience.data.sink import FileSink
+from consilience.data.store import Space
+from consilience.data.stored import put_values
 from consilience.modalities.base import Modality
 
 RawCell = tuple[Any, ...]
@@ -42,6 +48,8 @@ class Job:
     limits: Limits
     file: FileSink | None = None
     """Where workers write values themselves; None: they send them back."""
+    space: Space | None = None
+    """Where values of the same content are looked for, and new ones are put; None: every cell is decoded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +59,10 @@ class Outcome:
 
     value: Any = None
     group: int = -1
+    key: bytes | None = None
+    """Of the content of a media cell (data/keys.py); None without a value."""
+    kept: bytes | None = None
+    """The key under which the value is in the store; it is then not given here."""
     remarks: Sequence[str] = ()
     reason: str | None = None
 
@@ -61,6 +73,33 @@ def load_media(job: Job, cell: RawCell) -> Outcome:
     A file is read here, once, and handed on as bytes, so that hashing costs no second read. What cannot be read is
     handed on as it is: saying what is wrong with it is the modality's business.
     """
+    content = read_content(job, cell)
+    name = key(*content) if all(isinstance(part, bytes) for part in content) else None
+    if job.space is not None and name is not None and len(place := _known(job.space, name)):
+        job.space.read(place)  # raises when it is damaged
+        return Outcome(group=content_hash(content), key=name, kept=name)
+    try:
+        value, remarks = job.modality.load(tuple(content), job.config, job.root, job.limits)
+    except BadCell as error:
+        return Outcome(reason=error.reason)
+    except Exception as error:  # decoders raise anything on damaged bytes, and one cell must not end the run
+        return Outcome(reason=f"the decoder failed ({type(error).__name__})")
+    if value is None:
+        return Outcome(remarks=remarks)
+    return Outcome(value=value, remarks=remarks, group=content_hash(content), key=name)
+
+
+def load_plain(job: Job, cell: RawCell) -> Outcome:
+    """Load a cell that is not media. Unlike a decoder of files, our own parsers raise BadCell or have a bug."""
+    try:
+        value, remarks = job.modality.load(cell, job.config, job.root, job.limits)
+    except BadCell as error:
+        return Outcome(reason=error.reason)
+    return Outcome(value=value, remarks=remarks)
+
+
+def read_content(job: Job, cell: RawCell) -> list[Any]:
+    """The bytes of each part of a media cell; a path that cannot be read stays a path."""
     content: list[Any] = []
     for part in cell:
         try:
@@ -68,16 +107,16 @@ def load_media(job: Job, cell: RawCell) -> Outcome:
             content.append(files.read(part, root=job.root, max_bytes=job.limits.bytes) if path else part)
         except (BadCell, OSError, ValueError, RuntimeError):  # the last two: a lone surrogate, a loop of links
             content.append(part)
-    try:
-        value, remarks = job.modality.load(tuple(content), job.config, job.root, job.limits)
-    except BadCell as error:
-        return Outcome(reason=error.reason)
-    except Exception as error:  # decoders raise anything on damaged bytes, and one cell must not end the run
-        return Outcome(reason=f"the decoder failed ({type(error).__name__})")
-    return Outcome(value=value, remarks=remarks, group=-1 if value is None else _content_hash(content))
+    return content
 
 
-def _content_hash(content: Sequence[Any]) -> int:
+def _known(space: Space, name: bytes) -> np.ndarray:
+    """Its place, or nothing."""
+    place = space.find([name])
+    return place[place >= 0]
+
+
+def content_hash(content: Sequence[Any]) -> int:
     digest = hashlib.blake2b(digest_size=8)
     for part in content:
         part = part if isinstance(part, bytes) else repr(part).encode("utf-8", "surrogatepass")
@@ -87,9 +126,11 @@ def _content_hash(content: Sequence[Any]) -> int:
     return int.from_bytes(digest.digest(), "big") >> 1  # 63 bits: never negative as int64
 
 
-def _load_chunk(job: Job, places: Sequence[int], cells: Sequence[RawCell]) -> list[Outcome]:
-    """In a worker."""
+def load_chunk(job: Job, places: Sequence[int], cells: Sequence[RawCell]) -> list[Outcome]:
+    """Load media cells, in a worker or here. `places` are their numbers in `job.file`."""
     outcomes = [load_media(job, cell) for cell in cells]
+    if job.space is not None:
+        return _put_away(outcomes, job.space)
     if job.file is None:
         return outcomes
     for place, outcome in zip(places, outcomes, strict=True):
@@ -97,6 +138,18 @@ def _load_chunk(job: Job, places: Sequence[int], cells: Sequence[RawCell]) -> li
             job.file.put(place, outcome.value)
     job.file.close()
     return [replace(outcome, value=None) for outcome in outcomes]
+
+
+def _put_away(outcomes: Sequence[Outcome], space: Space) -> list[Outcome]:
+    """The values into the store. One with remarks goes where nobody looks: it is loaded each time, for the remarks."""
+    done = list(outcomes)
+    for place, outcome in enumerate(outcomes):
+        if outcome.value is not None and outcome.kept is None:
+            name = outcome.key or key_of(outcome.value)
+            done[place] = replace(outcome, value=None, kept=key(name, *outcome.remarks) if outcome.remarks else name)
+    new = [(now.kept, was.value) for now, was in zip(done, outcomes, strict=True) if was.value is not None]
+    put_values(space, [name for name, _ in new if name is not None], [value for _, value in new])
+    return done
 
 
 def _start_worker() -> None:
@@ -126,7 +179,35 @@ class Workers:
         `tick(n)` is called when n more are done.
         """
         outcomes: dict[int, Outcome] = {}
-        waiting = deque(_chunks(cells))
+
+        def keep(chunk: Sequence[int], loaded: Sequence[Outcome]) -> None:
+            outcomes.update(zip(chunk, loaded, strict=True))
+            tick(len(chunk))
+
+        self._run(job, cells, places, chunks_of(cells), keep)
+        return [outcomes[i] for i in range(len(cells))]
+
+    def stream(
+        self, job: Job, batches: Sequence[Sequence[RawCell]], land: Callable[[int, Sequence[Outcome]], None]
+    ) -> None:
+        """Load every batch; `land(number of the batch, its outcomes)` is called for each as it comes, in any order.
+        Only a few batches are loaded ahead of it."""
+        cells = [cell for batch in batches for cell in batch]
+        starts = list(accumulate((len(batch) for batch in batches), initial=0))
+        number = {start: n for n, start in enumerate(starts[:-1])}
+        chunks = [list(range(a, b)) for a, b in pairwise(starts)]
+        self._run(job, cells, range(len(cells)), chunks, lambda chunk, loaded: land(number[chunk[0]], loaded))
+
+    def _run(
+        self,
+        job: Job,
+        cells: Sequence[RawCell],
+        places: Sequence[int],
+        chunks: Sequence[list[int]],
+        keep: Callable[[Sequence[int], Sequence[Outcome]], None],
+    ) -> None:
+        """`keep(chunk, its outcomes)`, in this process, for each chunk of cells as it is loaded."""
+        waiting = deque(chunks)
         flying: dict[Future[list[Outcome]], list[int]] = {}
 
         def land(futures: Sequence[Future[list[Outcome]]]) -> list[list[int]]:
@@ -134,10 +215,11 @@ class Workers:
             for future in futures:
                 chunk = flying.pop(future)
                 try:
-                    outcomes.update(zip(chunk, future.result(), strict=True))
-                    tick(len(chunk))
+                    loaded = future.result()
                 except BrokenProcessPool:
                     lost.append(chunk)
+                else:
+                    keep(chunk, loaded)
             return lost
 
         while waiting or flying:
@@ -154,19 +236,12 @@ class Workers:
                 lost += land(list(wait(flying).done))  # a broken pool fails everything it held, at once
                 self._stop(kill=True)
                 for chunk in lost:
-                    self._one_by_one(job, cells, places, chunk, outcomes, tick)
+                    keep(chunk, self._one_by_one(job, cells, places, chunk))
                 self._stop(kill=False)
-        return [outcomes[i] for i in range(len(cells))]
 
     def _one_by_one(
-        self,
-        job: Job,
-        cells: Sequence[RawCell],
-        places: Sequence[int],
-        chunk: Sequence[int],
-        outcomes: dict[int, Outcome],
-        tick: Callable[[int], None],
-    ) -> None:
+        self, job: Job, cells: Sequence[RawCell], places: Sequence[int], chunk: Sequence[int]
+    ) -> list[Outcome]:
         try:
             self._submit(1, job, cells, places, []).result()
         except BrokenProcessPool as error:
@@ -174,9 +249,10 @@ class Workers:
                 "the worker processes that load media die as soon as they start (out of memory, or a broken "
                 "installation?); run with 0 workers to see why"
             ) from error
+        outcomes: list[Outcome] = []
         for i in chunk:
             try:
-                outcomes[i] = self._submit(1, job, cells, places, [i]).result()[0]
+                outcomes += self._submit(1, job, cells, places, [i]).result()
             except BrokenProcessPool as error:
                 self._stop(kill=True)
                 self._crashes += 1
@@ -185,8 +261,8 @@ class Workers:
                         f"the decoder of {job.modality.name} crashed on more than {_MOST_CRASHES} cells, one after "
                         "the other; it is not one damaged file. Check the files and the installation"
                     ) from error
-                outcomes[i] = Outcome(reason="the decoder crashed")
-            tick(1)
+                outcomes.append(Outcome(reason="the decoder crashed"))
+        return outcomes
 
     def _submit(
         self, count: int, job: Job, cells: Sequence[RawCell], places: Sequence[int], chunk: Sequence[int]
@@ -197,7 +273,7 @@ class Workers:
 
             self._executor = ProcessPoolExecutor(max_workers=count, initializer=_start_worker, env=_ENVIRONMENT)
         chosen = [places[i] for i in chunk], [cells[i] for i in chunk]
-        future: Future[list[Outcome]] = self._executor.submit(_load_chunk, job, *chosen)
+        future: Future[list[Outcome]] = self._executor.submit(load_chunk, job, *chosen)
         return future
 
     def _stop(self, *, kill: bool) -> None:
@@ -206,15 +282,15 @@ class Workers:
             executor.shutdown(wait=True, kill_workers=kill)
 
 
-def _chunks(cells: Sequence[RawCell]) -> list[list[int]]:
+def chunks_of(cells: Sequence[RawCell]) -> list[list[int]]:
     """Numbers of cells in chunks that are small to send: few cells, and few bytes where cells hold them."""
-    chunks: list[list[int]] = []
+    found: list[list[int]] = []
     size = 0
     for i, cell in enumerate(cells):
         weight = sum(len(part) for part in cell if isinstance(part, bytes))
-        if not chunks or len(chunks[-1]) == _CHUNK_CELLS or size + weight > _CHUNK_BYTES:
-            chunks.append([])
+        if not found or len(found[-1]) == _CHUNK_CELLS or size + weight > _CHUNK_BYTES:
+            found.append([])
             size = 0
-        chunks[-1].append(i)
+        found[-1].append(i)
         size += weight
-    return chunks
+    return found

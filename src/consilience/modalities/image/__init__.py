@@ -24,7 +24,22 @@ from consilience.modalities.base import ColumnSample, Evidence, Features, Field,
 from consilience.modalities.image import augment, collate, features, load, sniff, transform
 from consilience.modalities.image.config import Config as ImageConfig
 
-ENCODERS = Family("image encoder", {"cnn": "consilience.modalities.image.encoders.cnn:CnnEncoder"})
+ENCODERS = Family(
+    "image encoder",
+    {
+        "cnn": "consilience.modalities.image.encoders.cnn:CnnEncoder",
+        "resnet": "consilience.modalities.image.encoders.resnet:ResnetEncoder",
+        "vgg": "consilience.modalities.image.encoders.vgg:VggEncoder",
+    },
+)
+
+BACKBONES = Family(
+    "image backbone",
+    {
+        "efficientnet-lite": "consilience.modalities.image.backbones.efficientnet:EfficientNetLite",
+        "transformers": "consilience.modalities.image.backbones.transformers:TransformersImage",
+    },
+)
 
 HEADERS = 200
 """Picture headers read to decide the size."""
@@ -51,6 +66,10 @@ class ImageProcessor(Processor):
         """Dense [U, F] float32: layout of colours, histograms, edges, and the figure before its background."""
         return features.features(values)
 
+    def learned(self) -> State:
+        """Nothing: the statistics are for tokens alone."""
+        return State()
+
     def shape(self) -> dict[str, int]:
         return {"channels": 3, "height": self.config.size, "width": self.config.size}
 
@@ -65,8 +84,10 @@ class Image(Modality):
     kinds: ClassVar[tuple[str, ...]] = ("image",)
     media: ClassVar[bool] = True
     joint: ClassVar[bool] = False
+    libraries: ClassVar[tuple[str, ...]] = ("pillow",)
     encoders: ClassVar[Family] = ENCODERS
     default_encoder: ClassVar[str] = "cnn"
+    backbones: ClassVar[Family] = BACKBONES
     Config: ClassVar[type] = ImageConfig
 
     def sniff(self, column: ColumnSample) -> Evidence | None:
