@@ -90,7 +90,7 @@ def from_json(flat: list[Any], *, name: str, datatype: str, shape: Sequence[int]
         low, high = (0, 2**bits - 1) if dtype.kind == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
         good = all(isinstance(v, int) and not isinstance(v, bool) and low <= v <= high for v in flat)
     if not good:
-        wanted = "text" if datatype == "BYTES" else "true or false" if datatype == "BOOL" else "numbers of that type"
+        wanted = "texts" if datatype == "BYTES" else "true or false" if datatype == "BOOL" else "numbers of that type"
         raise Malformed(f"input {name[:100]}: the data of {datatype} must be {wanted}", field=name)
     return Tensor(name=name, datatype=datatype, shape=tuple(shape), data=flat)
 
