@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": "run the main job on real data that a package ships",
     "fit": "train on a table and leave a run folder",
     "evaluate": "score a trained model on a table",
+    "audit": "ask what each input is worth, and whether the data leak",
     "predict": "answer every row of a table",
     "export": "turn a trained model into a folder that predicts without torch",
     "serve": "answer over HTTP and gRPC, with a web page and metrics",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -40,6 +41,8 @@ class Candidate:
     """Seconds -> the same model, fitted on training and validation rows together."""
     fold: Callable[[np.ndarray, float], Member] | None = None
     """(row numbers of the training part, seconds) -> the same model, fitted on those rows only."""
+    subset: Callable[[tuple[str, ...], float], Member] | None = None
+    """(inputs, seconds) -> the same model, fitted on these inputs only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +127,10 @@ def classic(setting: Setting, config: ClassicConfig) -> Iterator[Candidate]:
             member: Member = learn(setting.train.take(rows), seconds)
             return member
 
+        def subset(names: tuple[str, ...], seconds: float, learn: Any = learn) -> Member:
+            member: Member = learn(setting.train, seconds, inputs=names)
+            return member
+
         fusion = "joined features" if len(inputs) > 1 else None
         name = f"{part.kind}[{' + '.join(inputs)}]"
         yield Candidate(
@@ -135,6 +142,7 @@ def classic(setting: Setting, config: ClassicConfig) -> Iterator[Candidate]:
             share=1 / (len(chosen) - place + 2),
             refit=refit if worth else None,
             fold=fold,
+            subset=subset,
         )
 
 
@@ -144,15 +152,25 @@ def deep(setting: Setting) -> Candidate:
     names = tuple(sorted(setting.prepared.inputs))
 
     def fit(deadline: Deadline, folder: Path) -> tuple[Member, dict[str, Any]]:
-        return _train(setting, deadline, folder)
+        return _train(setting, deadline, folder, names)
+
+    def subset(some: tuple[str, ...], seconds: float) -> Member:
+        with tempfile.TemporaryDirectory(prefix="consilience-") as scratch:
+            return _train(setting, Deadline(seconds), Path(scratch), some)[0]
 
     kind = config.deep.fusion.kind
     return Candidate(
-        name=f"deep {kind}[{' + '.join(names)}]", preset="deep", fusion=kind, inputs=names, fit=fit, share=1.0
+        name=f"deep {kind}[{' + '.join(names)}]",
+        preset="deep",
+        fusion=kind,
+        inputs=names,
+        fit=fit,
+        share=1.0,
+        subset=subset,
     )
 
 
-def _train(setting: Setting, deadline: Deadline, folder: Path) -> tuple[Member, dict[str, Any]]:
+def _train(setting: Setting, deadline: Deadline, folder: Path, names: tuple[str, ...]) -> tuple[Member, dict[str, Any]]:
     import torch
 
     from consilience.models.network import Network, build
@@ -164,9 +182,14 @@ def _train(setting: Setting, deadline: Deadline, folder: Path) -> tuple[Member, 
     seed_everything(config.seed)
     torch.set_num_threads(config.threads or sensible())
     shapes: Mapping[str, Any] = {
-        n: {"modality": given.plan.modality, "shape": given.processor.shape()} for n, given in prepared.inputs.items()
+        n: {"modality": given.plan.modality, "shape": given.processor.shape()}
+        for n, given in prepared.inputs.items()
+        if n in names
     }
-    network = build(config.deep, shapes, task)
+    chosen = replace(
+        config.deep, encoders={n: e for n, e in config.deep.encoders.items() if n in names or n not in prepared.inputs}
+    )
+    network = build(chosen, shapes, task)
     network.model.to(pick_device(config.train))
     valid = setting.valid
 
