@@ -18,7 +18,7 @@ import numpy as np
 from _measure import consilience, machine, run
 
 from consilience.data.sources import read, write
-from consilience.workflows.demo import easy_vqa_tables
+from consilience.workflows.demos.easy_vqa import tables as easy_vqa_tables
 
 HERE = Path(__file__).parent
 

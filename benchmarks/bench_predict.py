@@ -20,7 +20,7 @@ from _measure import consilience, machine
 
 import consilience as cs
 from consilience.data.sources import read
-from consilience.workflows.demo import easy_vqa_tables
+from consilience.workflows.demos.easy_vqa import tables as easy_vqa_tables
 
 
 def main() -> None:

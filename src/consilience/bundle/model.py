@@ -13,10 +13,12 @@ from consilience.core.errors import DataError, unknown
 from consilience.core.limits import Limits
 from consilience.core.progress import Reporter
 from consilience.data.cells import Dataset, Problem
+from consilience.data.encode import Encoding
 from consilience.data.infer import InputPlan
 from consilience.data.loader import load as load_cells
 from consilience.data.sources import read
 from consilience.data.table import Table
+from consilience.modalities.backbone import Backbone
 from consilience.modalities.base import Processor
 from consilience.models.base import Member
 from consilience.models.view import Source, View
@@ -30,6 +32,13 @@ class Input:
     plan: InputPlan
     config: Any
     processor: Processor
+    backbone: Backbone | None = None
+    """What turns its cells into the vectors that the processor and the models see; None: they see the cells."""
+
+    def built_from(self) -> dict[str, Any]:
+        """What a network is told of it."""
+        frozen = {} if self.backbone is None else {"frozen": True}
+        return {"modality": self.plan.modality, "shape": self.processor.shape(), **frozen}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +85,7 @@ class Model:
         """Load the cells of a table and answer all of its rows."""
         dataset = self.load(table, workers=workers, reporter=reporter)
         answers = self.member.predict(self.view(dataset))
-        problems = tuple(p for cells in dataset.inputs.values() for p in cells.problems)
+        problems = tuple(dict.fromkeys(p for cells in dataset.inputs.values() for p in cells.problems))
         return Prediction(answers=answers, labels=self.task.decode(answers), names=self.task.names, problems=problems)
 
     def load(self, table: Table, *, workers: int | None = None, reporter: Reporter | None = None) -> Dataset:
@@ -90,10 +99,29 @@ class Model:
             self.limits,
             workers=workers,
             reporter=reporter,
+            encodings=encodings(self.inputs),
         )
 
     def view(self, dataset: Dataset) -> View:
         return make_view(dataset, {name: given.processor for name, given in self.inputs.items()})
+
+
+def encodings(inputs: Mapping[str, Input]) -> dict[str, Encoding]:
+    """How cells become vectors, for the inputs that are seen through a backbone."""
+    return {n: Encoding(backbone=given.backbone) for n, given in inputs.items() if given.backbone is not None}
+
+
+def same_cells(inputs: Mapping[str, Input]) -> dict[str, tuple[str, ...]]:
+    """What users call an input, and the ways of looking at its cells (as they are, through a backbone) that have it."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for name in sorted(inputs, key=lambda name: (inputs[name].backbone is not None, name)):
+        found.setdefault(inputs[name].plan.columns, []).append(name)
+    out = {}
+    for first, *others in found.values():
+        backbone = inputs[first].backbone
+        label = first if backbone is None else first.removesuffix(f"@{backbone.name}")
+        out[label] = (first, *others)
+    return dict(sorted(out.items()))
 
 
 def make_view(dataset: Dataset, processors: Mapping[str, Processor]) -> View:
@@ -122,6 +150,7 @@ def load_inputs(
     workers: int | None = None,
     reporter: Reporter | None = None,
     scratch: Path | None = None,
+    encodings: Mapping[str, Encoding] | None = None,
 ) -> Dataset:
     """Load the inputs of a table. A column the table lacks is missing on every row."""
     columns = [column for plan in plans.values() for column in plan.columns]
@@ -140,4 +169,5 @@ def load_inputs(
             workers=workers,
             progress=lambda done, total: advance(done * rows // max(total, 1), ""),
             scratch=scratch,
+            encodings=encodings,
         )

@@ -13,6 +13,7 @@ from consilience.core.errors import UserError
 COMMANDS = {
     "demo": "run the main job on real data that a package ships",
     "fit": "train on a table and leave a run folder",
+    "encode": "fill the store with the vectors of frozen backbones",
     "evaluate": "score a trained model on a table",
     "audit": "ask what each input is worth, and whether the data leak",
     "predict": "answer every row of a table",
@@ -20,7 +21,7 @@ COMMANDS = {
     "serve": "answer over HTTP and gRPC, with a web page and metrics",
     "inspect": "show what each column of a table is taken for, and why",
     "config": "show a whole config, every default written out",
-    "list": "list the encoders, fusions, tasks or modalities",
+    "list": "list the encoders, backbones, fusions, tasks or modalities",
     "doctor": "show versions, devices and the usual mistakes",
 }
 

@@ -12,12 +12,17 @@ from consilience.cli.output import Terminal
 
 def arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", metavar="DIR", default="demo", help="folder for the data and the run (default: demo)")
-    command.add_argument("--data", metavar="NAME", default="easy-vqa", help="easy-vqa (default)")
+    command.add_argument(
+        "--data",
+        metavar="NAME",
+        default="easy-vqa",
+        help="easy-vqa (default), stamps (pictures, captions, speech) or flags (pictures, table)",
+    )
     command.add_argument("--seed", type=int, default=0, metavar="N", help="every random choice follows from it")
 
 
 def run(args: argparse.Namespace) -> int:
-    from consilience.workflows.demo import demo
+    from consilience.workflows.demos import demo
 
     out = Path(args.out)
     shutil.rmtree(out / "run", ignore_errors=True)  # ours from the last demo; nothing else in `out` is touched

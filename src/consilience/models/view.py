@@ -71,9 +71,10 @@ class View:
             sources={**self.sources, **gone}, index={**self.index, **dict.fromkeys(gone, nothing)}, rows=self.rows
         )
 
-    def shuffled(self, name: str, order: np.ndarray) -> View:
-        """The same rows, where row r has the input `name` of row order[r]."""
-        return View(sources=self.sources, index={**self.index, name: self.index[name][order]}, rows=self.rows)
+    def shuffled(self, names: Collection[str], order: np.ndarray) -> View:
+        """The same rows, where row r has these inputs of row order[r]."""
+        moved = {name: self.index[name][order] for name in names}
+        return View(sources=self.sources, index={**self.index, **moved}, rows=self.rows)
 
     def blocks(self, names: Sequence[str]) -> dict[str, Block]:
         return {n: Block(features=self.sources[n].features(), index=self.index[n]) for n in names}

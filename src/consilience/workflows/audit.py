@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from consilience.bundle.manifest import write_text
+from consilience.bundle.model import same_cells
 from consilience.core.progress import Deadline, Reporter
 from consilience.data.cells import Dataset
 from consilience.data.duplicates import EXAMPLES, Shared
@@ -73,11 +74,10 @@ def subject_of(prepared: Prepared, entries: Sequence[Entry], best: Entry) -> Sub
     task, parts = prepared.task, prepared.parts
     on = "test" if "test" in parts else "validation"
     alone: dict[str, Entry] = {}
-    for entry in entries:
-        if len(entry.inputs) == 1:
-            name = entry.inputs[0]
-            if name not in alone or rank(entry, task) > rank(alone[name], task):
-                alone[name] = entry
+    for name, ways in same_cells(prepared.inputs).items():
+        fitted = [entry for entry in entries if entry.inputs and set(entry.inputs) <= {*ways}]
+        if fitted:
+            alone[name] = max(fitted, key=lambda entry: rank(entry, task))
     known = {best.name, *best.member.made_of()}
     recipes = [
         e
@@ -156,7 +156,8 @@ def examine(
     if subject.recipe is None and len(exam.names) > 1:
         exam.skipped.append("subsets of inputs are of the model masked, not of models trained without the others")
     metric = exam.judge.metric
-    leaking = {n for s in found for n, given in subject.inputs.items() if s.column in (n, *given.plan.columns)}
+    every = same_cells(subject.inputs)
+    leaking = {n for s in found for n, ways in every.items() if s.column in (n, *subject.inputs[ways[0]].plan.columns)}
     inputs: dict[str, Any] = {}
     for name in sorted({*exam.names, *subject.alone}):
         used = name in exam.names

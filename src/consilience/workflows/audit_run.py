@@ -21,7 +21,7 @@ import numpy as np
 from consilience import __version__
 from consilience.bundle.load import load
 from consilience.bundle.manifest import MANIFEST, find, write_text
-from consilience.bundle.model import Input, Model, load_inputs, make_view, require_some
+from consilience.bundle.model import Input, Model, encodings, load_inputs, make_view, require_some
 from consilience.core.errors import DataError, UserError
 from consilience.core.optional import require
 from consilience.core.progress import Deadline, Reporter
@@ -132,7 +132,7 @@ def _held(model: Model, inputs: Mapping[str, Input], table: Table, reporter: Rep
         raise DataError(f"{table.name}: no row with a target in {model.target!r}, so there is nothing to compare with")
     target, names = model.task.encode_open(pick(cells, rows))
     plans, configs = ({n: given.plan for n, given in inputs.items()}, {n: given.config for n, given in inputs.items()})
-    dataset = load_inputs(table, plans, configs, model.limits, reporter=reporter)
+    dataset = load_inputs(table, plans, configs, model.limits, reporter=reporter, encodings=encodings(inputs))
     part = Part(
         view=make_view(dataset, {n: given.processor for n, given in inputs.items()}).take(rows),
         target=target,

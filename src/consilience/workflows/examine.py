@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from consilience.bundle.model import Input, load_inputs, make_view
+from consilience.bundle.model import Input, encodings, load_inputs, make_view, same_cells
 from consilience.core.limits import Limits
 from consilience.core.progress import Deadline, Reporter
 from consilience.core.seeding import generator
@@ -66,7 +66,7 @@ class Subject:
     """[K]: the answer that looks at nothing."""
     baseline: str = ""
     alone: Mapping[str, tuple[str, Member]] = field(default_factory=dict)
-    """By input: the best model fitted on it alone, with its name."""
+    """By input as users know it: the best model fitted on it alone, with its name."""
     recipe: Recipe | None = None
 
 
@@ -77,19 +77,24 @@ class Asked:
     member: Member
     view: View
 
+    ways: Mapping[str, tuple[str, ...]]
+    """By input as users know it: the inputs of the model that look at its cells."""
+
     @property
     def inputs(self) -> Sequence[str]:
-        return self.member.inputs
+        return tuple(self.ways)
 
     @property
     def rows(self) -> int:
         return len(self.view)
 
     def answers(self, kept: Subset) -> np.ndarray:
-        return self.member.predict(self.view.without([n for n in self.member.inputs if n not in kept]))
+        return self.member.predict(
+            self.view.without([n for name in self.ways if name not in kept for n in self.ways[name]])
+        )
 
     def shuffled(self, name: str, order: np.ndarray) -> np.ndarray:
-        return self.member.predict(self.view.shuffled(name, order))
+        return self.member.predict(self.view.shuffled(self.ways[name], order))
 
 
 class Examination:
@@ -98,10 +103,13 @@ class Examination:
     def __init__(self, subject: Subject, config: AuditConfig, *, seed: int, deadline: Deadline) -> None:
         self.config, self.seed, self.deadline = config, seed, deadline
         self.skipped: list[str] = []
-        self.names = tuple(sorted(subject.member.inputs))
+        used = {n: subject.inputs[n] for n in subject.member.inputs}
+        self.ways = same_cells(used)
+        self.names = tuple(self.ways)
         self.subject = self._fewer(subject)
         self.held = self.subject.held
-        self._asked = Remembered(Asked(member=subject.member, view=self.held.view))
+        self._model = Asked(member=subject.member, view=self.held.view, ways=self.ways)
+        self._asked = Remembered(self._model)
         self.full_answers = self.held.widen(self._asked.answers(frozenset(self.names)))
         self.judge = Judge(
             subject.task.kind,
@@ -113,6 +121,11 @@ class Examination:
             resamples=config.resamples,
         )
         self.full = self.judge.scores(self.full_answers)
+
+    @property
+    def _every_way(self) -> dict[str, tuple[str, ...]]:
+        """Like `ways`, with those that the model itself does not take."""
+        return same_cells(self.subject.inputs)
 
     def _fewer(self, subject: Subject) -> Subject:
         """The subject with as many of its rows as can be answered often enough in the time there is."""
@@ -160,7 +173,7 @@ class Examination:
 
     def permuted(self) -> dict[str, Scores]:
         """By input: what is lost when every row has another row's; the mean over several permutations."""
-        asked, out = Asked(member=self.subject.member, view=self.held.view), {}
+        asked, out = self._model, {}
         for name in self.names:
             rng = generator(self.seed, "permuted", name)
             drawn = [
@@ -262,7 +275,7 @@ class Examination:
     def retrained(self, lines: list[dict[str, Any]], *, every: bool) -> dict[str, Scores]:
         """Fit the recipe again without each input (with `every`, on every subset in `lines`, larger ones first) and
         note it in `lines`, as long as there is time. By input: what is lost when it is left out of the training."""
-        recipe, lost = self.subject.recipe, {}
+        recipe, lost = self.subject.recipe, dict[str, Scores]()
         if recipe is None or len(self.names) < 2:
             return {}
         whole = self._score(recipe.member.predict(self.held.view))
@@ -275,7 +288,9 @@ class Examination:
             if self.deadline.left < 1.5 * recipe.cpu_seconds:
                 self.skipped.append(f"{recipe.name} was retrained on {done:,} subsets of inputs; then time was up")
                 break
-            scores = self._score(recipe.fit(tuple(line["inputs"]), self.deadline.left).predict(self.held.view))
+            kept = {n for name in line["inputs"] for n in self._every_way[name]}
+            some = tuple(n for n in recipe.member.inputs if n in kept)
+            scores = self._score(recipe.fit(some, self.deadline.left).predict(self.held.view))
             line["retrained"] = {**self.judge.told(scores), "loss": difference(whole - scores)}
             done += 1
             gone = set(self.names) - set(line["inputs"])
@@ -289,18 +304,26 @@ class Examination:
         held, out = self.held, {}
         rows = held.rows[: min(_COST_ROWS, len(held.rows))]
         table = held.table.take(rows)
-        for name in self.names:
-            given = self.subject.inputs[name]
+        for name, ways in self.ways.items():
+            given = {n: self.subject.inputs[n] for n in ways}
             started = time.perf_counter()
-            loaded = load_inputs(table, {name: given.plan}, {name: given.config}, self.subject.limits, workers=0)
+            loaded = load_inputs(
+                table,
+                {n: one.plan for n, one in given.items()},
+                {n: one.config for n, one in given.items()},
+                self.subject.limits,
+                workers=0,
+                encodings=encodings(given),
+            )
             load = 1000 * (time.perf_counter() - started) / len(rows)
-            fresh = make_view(loaded, {name: given.processor})
-            others = held.view.take(np.arange(len(rows))).without([n for n in self.names if n != name])
+            fresh = make_view(loaded, {n: one.processor for n, one in given.items()})
+            others = held.view.take(np.arange(len(rows)))
+            others = others.without([n for other in self.names if other != name for n in self.ways[other]])
             view = replace(others, sources={**others.sources, **fresh.sources}, index={**others.index, **fresh.index})
             out[name] = {
                 "load_ms": round(load, 4),
-                "answer_ms": round(max(0.0, self._timed(view) - self._timed(view.without([name]))) / len(rows), 4),
-                "megabytes": round(_size(given) / 1e6, 4),
+                "answer_ms": round(max(0.0, self._timed(view) - self._timed(view.without(ways))) / len(rows), 4),
+                "megabytes": round(sum(map(_size, given.values())) / 1e6, 4),
             }
         return out
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from consilience.bundle.model import Input
+from consilience.bundle.model import Input, same_cells
 from consilience.core.seeding import generator
 from consilience.data import duplicates, leaks
 from consilience.data.cells import Cells, Dataset
@@ -36,15 +36,19 @@ def shared(
         skipped.append(f"copies across the split were not looked for: more than {_ROWS:,} training rows")
         return [], skipped
     out: list[Shared | None] = [_whole(train, held, inputs)]
-    for name, given in inputs.items():
+    for label, (name, *_) in same_cells(inputs).items():
+        given = inputs[name]
         modality = MODALITIES.load(given.plan.modality)()
         if name not in loaded.inputs or name not in found.inputs:
             continue
         a, b = loaded.inputs[name], found.inputs[name]
         if modality.media:
-            exact = duplicates.contents(name, a.groups[part.rows], b.groups[of.rows])
+            exact = duplicates.contents(label, a.groups[part.rows], b.groups[of.rows])
             out.append(exact)
-            out.append(_near(name, given, (a, part.rows), (b, of.rows), exact))
+            if given.backbone is None:
+                out.append(_near(label, given, (a, part.rows), (b, of.rows), exact))
+            else:
+                skipped.append(f"near copies of {label} were not looked for: only its vectors are at hand")
         else:
             out += [
                 duplicates.texts(column, *_columns(column, part, of))
@@ -59,7 +63,8 @@ def _whole(train: tuple[Part, Dataset], held: tuple[Part, Dataset], inputs: Mapp
     (part, loaded), (of, found) = train, held
     before: dict[str, Sequence[Any]] = {}
     after: dict[str, Sequence[Any]] = {}
-    for name, given in inputs.items():
+    for name, *_ in same_cells(inputs).values():
+        given = inputs[name]
         if MODALITIES.load(given.plan.modality).media and name in loaded.inputs and name in found.inputs:
             a, b = loaded.inputs[name].groups[part.rows], found.inputs[name].groups[of.rows]
             before[name], after[name] = ([str(g) if g >= 0 else None for g in groups.tolist()] for groups in (a, b))
@@ -119,9 +124,9 @@ def suspected(
     train = train.take(chosen)
     owner = {
         column: name
-        for name, given in inputs.items()
-        for column in given.plan.columns
-        if not MODALITIES.load(given.plan.modality).media
+        for name, ways in same_cells(inputs).items()
+        for column in inputs[ways[0]].plan.columns
+        if not MODALITIES.load(inputs[ways[0]].plan.modality).media
         and column in train.table.columns
         and column in held.table.columns
     }
