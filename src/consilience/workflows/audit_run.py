@@ -134,7 +134,7 @@ def _held(model: Model, inputs: Mapping[str, Input], table: Table, reporter: Rep
     plans, configs = ({n: given.plan for n, given in inputs.items()}, {n: given.config for n, given in inputs.items()})
     dataset = load_inputs(table, plans, configs, model.limits, reporter=reporter, encodings=encodings(inputs))
     part = Part(
-        view=make_view(dataset, {n: given.processor for n, given in inputs.items()}).take(rows),
+        view=make_view(dataset, inputs).take(rows),
         target=target,
         names=names,
         groups=independent(dataset, table, None)[rows],

@@ -316,7 +316,7 @@ class Examination:
                 encodings=encodings(given),
             )
             load = 1000 * (time.perf_counter() - started) / len(rows)
-            fresh = make_view(loaded, {n: one.processor for n, one in given.items()})
+            fresh = make_view(loaded, given)
             others = held.view.take(np.arange(len(rows)))
             others = others.without([n for other in self.names if other != name for n in self.ways[other]])
             view = replace(others, sources={**others.sources, **fresh.sources}, index={**others.index, **fresh.index})
