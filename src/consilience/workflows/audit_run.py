@@ -36,7 +36,7 @@ from consilience.workflows import kept
 from consilience.workflows.audit import examine, loaded_of, subject_of
 from consilience.workflows.config import PRESETS, AuditConfig, RunConfig
 from consilience.workflows.examine import Subject
-from consilience.workflows.fit import tables_of, threads
+from consilience.workflows.fit import store_of, tables_of, threads
 from consilience.workflows.leaderboard import About, Entry, Measured
 from consilience.workflows.origin import recall
 from consilience.workflows.prepare import Part, Prepared, independent, prepare
@@ -163,8 +163,10 @@ def _again(begun: Begun, scratch: Path, reporter: Reporter) -> Prepared | str:
     try:
         sources = recall(begun, {})
         here = Path(begun.facts["folder"]) == Path.cwd()
-        tables = tables_of(sources, begun.config, folder=Path() if here else Path(begun.facts["folder"]))
-        prepared = prepare(tables, begun.config, scratch=scratch, reporter=reporter)
+        folder = Path() if here else Path(begun.facts["folder"])
+        tables = tables_of(sources, begun.config, folder=folder)
+        store = store_of(begun.config, folder=folder)
+        prepared = prepare(tables, begun.config, scratch=scratch, store=store, reporter=reporter)
     except UserError as error:
         return f"the run's own rows are not at hand: {error}"
     contents = begun.progress.get("contents") or {}
