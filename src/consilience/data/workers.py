@@ -1,19 +1,24 @@
 """Media cells decoded in worker processes, and one cell at a time in this one. Knows no modality and no table.
 
 A worker that dies takes nothing with it: the chunks it may have been working on are loaded again, one cell at a time
-in a process of their own, and the cell that kills that process too is reported as bad.
+in a process of their own, and the cell that kills that process too is reported as bad. A worker that takes too long
+with one cell is ended by its own alarm clock, which needs no help from a decoder that hangs.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
+import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import Any
 
@@ -26,6 +31,7 @@ from consilience.modalities.base import Modality
 RawCell = tuple[Any, ...]
 
 _CHUNK_CELLS = 32
+_STREAMED_CELLS = 4  # each may take seconds, and the workers should end at about the same time
 _CHUNK_BYTES = 16_000_000
 _MOST_CRASHES = 50
 # The decoders' own threads would only fight the other workers for the same cores.
@@ -51,6 +57,8 @@ class Outcome:
 
     value: Any = None
     group: int = -1
+    length: int = 0
+    """Of a value that a worker has put into the file itself: its first size."""
     remarks: Sequence[str] = ()
     reason: str | None = None
 
@@ -59,8 +67,11 @@ def load_media(job: Job, cell: RawCell) -> Outcome:
     """Load one cell of files or bytes and hash its content.
 
     A file is read here, once, and handed on as bytes, so that hashing costs no second read. What cannot be read is
-    handed on as it is: saying what is wrong with it is the modality's business.
+    handed on as it is: saying what is wrong with it is the modality's business. Paths of streamed cells are handed on
+    as they are, and hashed piece by piece.
     """
+    if job.modality.streamed:
+        return _load_streamed(job, cell)
     content: list[Any] = []
     for part in cell:
         try:
@@ -77,6 +88,31 @@ def load_media(job: Job, cell: RawCell) -> Outcome:
     return Outcome(value=value, remarks=remarks, group=-1 if value is None else _content_hash(content))
 
 
+def _load_streamed(job: Job, cell: RawCell) -> Outcome:
+    try:
+        value, remarks = job.modality.load(cell, job.config, job.root, job.limits)
+    except BadCell as error:
+        return Outcome(reason=error.reason)
+    except Exception as error:
+        return Outcome(reason=f"the decoder failed ({type(error).__name__})")
+    if value is None:
+        return Outcome(remarks=remarks)
+    try:
+        return Outcome(value=value, remarks=remarks, group=_content_hash([_digest(part, job) for part in cell]))
+    except (BadCell, OSError):  # gone since it was read
+        return Outcome(reason="the file changed or went away while it was read")
+
+
+def _digest(part: Any, job: Job) -> Any:
+    """What stands for a part of a cell in its hash: of files and bytes alike, the hash of what they hold."""
+    if isinstance(part, bytes):
+        return hashlib.blake2b(part).digest()
+    if not isinstance(part, str):
+        return part
+    with files.resolve(part, job.root).open("rb") as file:
+        return hashlib.file_digest(file, hashlib.blake2b).digest()
+
+
 def _content_hash(content: Sequence[Any]) -> int:
     digest = hashlib.blake2b(digest_size=8)
     for part in content:
@@ -89,26 +125,51 @@ def _content_hash(content: Sequence[Any]) -> int:
 
 def _load_chunk(job: Job, places: Sequence[int], cells: Sequence[RawCell]) -> list[Outcome]:
     """In a worker."""
-    outcomes = [load_media(job, cell) for cell in cells]
-    if job.file is None:
-        return outcomes
-    for place, outcome in zip(places, outcomes, strict=True):
-        if outcome.value is not None:
+    outcomes = []
+    for place, cell in zip(places, cells, strict=True):
+        with _alarm(job.limits.cell_seconds):
+            outcome = load_media(job, cell)
+        if job.file is not None and outcome.value is not None:
             job.file.put(place, outcome.value)
-    job.file.close()
-    return [replace(outcome, value=None) for outcome in outcomes]
+            outcome = replace(outcome, value=None, length=len(outcome.value))
+        outcomes.append(outcome)
+    if job.file is not None:
+        job.file.close()
+    return outcomes
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """End this process if the block takes longer. The kernel does it, so a decoder that never returns does not matter."""
+    if not hasattr(signal, "setitimer"):  # Windows: ends what lets other threads run, as decoders mostly do
+        timer = threading.Timer(seconds, os._exit, (1,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+        return
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _start_worker() -> None:
     # Ctrl-C reaches the whole process group; only the parent acts on it, by ending its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGALRM"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # which ends the process, whatever it is doing
 
 
 class Workers:
     """Worker processes, started when first needed and gone when the `with` block ends, however it ends."""
 
-    def __init__(self, count: int) -> None:
-        self._count = count
+    def __init__(self, count: int, *, idle: float | None = None) -> None:
+        """`idle`: seconds after which a worker without work goes; another starts when there is work again."""
+        self._count, self._idle = count, idle
         self._executor: Any = None
         self._crashes = 0
 
@@ -126,7 +187,7 @@ class Workers:
         `tick(n)` is called when n more are done.
         """
         outcomes: dict[int, Outcome] = {}
-        waiting = deque(_chunks(cells))
+        waiting = deque(_chunks(cells, _STREAMED_CELLS if job.modality.streamed else _CHUNK_CELLS))
         flying: dict[Future[list[Outcome]], list[int]] = {}
 
         def land(futures: Sequence[Future[list[Outcome]]]) -> list[list[int]]:
@@ -175,9 +236,11 @@ class Workers:
                 "installation?); run with 0 workers to see why"
             ) from error
         for i in chunk:
+            begun = monotonic()
             try:
                 outcomes[i] = self._submit(1, job, cells, places, [i]).result()[0]
             except BrokenProcessPool as error:
+                long = monotonic() - begun >= job.limits.cell_seconds
                 self._stop(kill=True)
                 self._crashes += 1
                 if self._crashes > _MOST_CRASHES:
@@ -185,7 +248,7 @@ class Workers:
                         f"the decoder of {job.modality.name} crashed on more than {_MOST_CRASHES} cells, one after "
                         "the other; it is not one damaged file. Check the files and the installation"
                     ) from error
-                outcomes[i] = Outcome(reason="the decoder crashed")
+                outcomes[i] = Outcome(reason=_late(job.limits) if long else "the decoder crashed")
             tick(1)
 
     def _submit(
@@ -195,7 +258,9 @@ class Workers:
             # loky: its workers do not import the user's __main__, so a script needs no `if __name__ == "__main__"`.
             from loky import ProcessPoolExecutor
 
-            self._executor = ProcessPoolExecutor(max_workers=count, initializer=_start_worker, env=_ENVIRONMENT)
+            self._executor = ProcessPoolExecutor(
+                max_workers=count, timeout=self._idle, initializer=_start_worker, env=_ENVIRONMENT
+            )
         chosen = [places[i] for i in chunk], [cells[i] for i in chunk]
         future: Future[list[Outcome]] = self._executor.submit(_load_chunk, job, *chosen)
         return future
@@ -206,13 +271,34 @@ class Workers:
             executor.shutdown(wait=True, kill_workers=kill)
 
 
-def _chunks(cells: Sequence[RawCell]) -> list[list[int]]:
+def _late(limits: Limits) -> str:
+    return f"loading it took longer than {limits.cell_seconds:g} s and was stopped (limits.cell_seconds)"
+
+
+_GUARD = Workers(1, idle=60.0)
+_GUARDED = threading.Lock()
+
+
+def load_guarded(
+    job: Job, cells: Sequence[RawCell], places: Sequence[int], tick: Callable[[int], None]
+) -> list[Outcome]:
+    """Load a few cells in one process that is kept for the next call, and goes when nobody calls for a minute. One call
+    at a time: a cell that crashes the process must not spoil somebody else's."""
+    with _GUARDED:
+        try:
+            return _GUARD.load(job, cells, places, tick)
+        except BaseException:  # an interrupt: what is still being decoded must not hold up the next call
+            _GUARD._stop(kill=True)
+            raise
+
+
+def _chunks(cells: Sequence[RawCell], most: int = _CHUNK_CELLS) -> list[list[int]]:
     """Numbers of cells in chunks that are small to send: few cells, and few bytes where cells hold them."""
     chunks: list[list[int]] = []
     size = 0
     for i, cell in enumerate(cells):
         weight = sum(len(part) for part in cell if isinstance(part, bytes))
-        if not chunks or len(chunks[-1]) == _CHUNK_CELLS or size + weight > _CHUNK_BYTES:
+        if not chunks or len(chunks[-1]) == most or size + weight > _CHUNK_BYTES:
             chunks.append([])
             size = 0
         chunks[-1].append(i)
