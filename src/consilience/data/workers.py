@@ -140,7 +140,7 @@ def _load_chunk(job: Job, places: Sequence[int], cells: Sequence[RawCell]) -> li
 
 @contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    """End this process if the block takes longer. The kernel does it, so a decoder that never returns does not matter."""
+    """End this process if the block takes longer. The kernel does it: a decoder need not return."""
     if not hasattr(signal, "setitimer"):  # Windows: ends what lets other threads run, as decoders mostly do
         timer = threading.Timer(seconds, os._exit, (1,))
         timer.daemon = True

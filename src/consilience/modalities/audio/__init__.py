@@ -121,7 +121,7 @@ class Audio(Modality):
             return config
         column = columns[0]
         looks = (container.kinds_of(cell, column.root) for cell in spread(column.cells, HEADERS))
-        found = sorted(s for look in looks if look is not None and (s := look.get("audio")) is not None)
+        found = sorted(s for look in looks if look is not None and (s := look.get(load.KIND)) is not None)
         if not found:
             return replace(config, seconds=UNKNOWN)
         seconds = round(min(max(found[min(int(LONG * len(found)), len(found) - 1)], LEAST), MOST), 2)
@@ -169,6 +169,6 @@ class Audio(Modality):
 
 
 def samples(value: np.ndarray, config: AudioConfig) -> np.ndarray:
-    """The kept samples of a loaded value [N] float32 in full scale, at `config.rate`; `config.wave` must have been on."""
+    """The kept samples [N] of a loaded value, -1 to 1, at `config.rate`; none unless `config.wave` was on."""
     wave = load.layout(config).unpack(value)["wave"]
     return wave.astype(np.float32) / 32_767

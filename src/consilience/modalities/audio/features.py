@@ -7,6 +7,7 @@ second one of those left, so what stays is always evenly spread. Knows nothing l
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -84,7 +85,7 @@ def _pitch(pitch: np.ndarray) -> np.ndarray:
 def _layout(columns: np.ndarray) -> np.ndarray:
     """[T, C] -> mean of each of SEGMENTS equal parts, [SEGMENTS * C]; of very few frames some parts are alike."""
     edges = np.arange(SEGMENTS + 1) * len(columns) / SEGMENTS
-    parts = [columns[int(a) : max(int(np.ceil(b)), int(a) + 1)] for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [columns[int(a) : max(int(np.ceil(b)), int(a) + 1)] for a, b in pairwise(edges)]
     return np.concatenate([part.mean(0) for part in parts])
 
 

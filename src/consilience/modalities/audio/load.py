@@ -21,7 +21,12 @@ from consilience.modalities.audio import clean, features, transform
 from consilience.modalities.audio.config import Config
 from consilience.modalities.packed import Layout
 
-ENDINGS = tuple([".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".wma", ".aif", ".aiff", ".amr", ".au", ".caf", ".wv", ".weba", ".tta"])
+ENDINGS = (
+    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".wma"),
+    *(".aif", ".aiff", ".amr", ".au", ".caf", ".wv", ".weba", ".tta"),
+)
+KIND = "audio"
+"""FFmpeg's word for a stream of sound."""
 BLOCK = 1_000
 """Frames looked at together: ten seconds."""
 RATES, CHANNELS = (1_000, 768_000), 64
@@ -44,14 +49,14 @@ def load(cell: Any, config: Config, root: Path, limits: Limits) -> tuple[np.ndar
     """The value, and a remark where the file is cut off or partly damaged. None: a film without sound, where the
     config takes that for a missing value. Raises BadCell."""
     with container.opened(cell, root, limits) as source:
-        stream = source.first("audio")
+        stream = source.first(KIND)
         if stream is None:
-            if config.optional and source.has_beside("audio"):
+            if config.optional and source.has_beside(KIND):
                 return None, []
             raise BadCell("there is no sound in the file")
         _check(stream)
-        source.check_seconds("audio")
-        said = source.seconds("audio") or 0.0
+        source.check_seconds(KIND)
+        said = source.seconds(KIND) or 0.0
         listener = Listener(config, said)
         most = limits.seconds * config.rate
         for block in _resampled(source, stream, config.rate):
@@ -60,7 +65,7 @@ def load(cell: Any, config: Config, root: Path, limits: Limits) -> tuple[np.ndar
                 source.check_heard(listener.heard / config.rate)
         if not listener.heard:
             raise BadCell(f"the {source.name} file holds no sound: not one sample could be decoded")
-        remarks = source.remark(listener.heard / config.rate, "audio")
+        remarks = source.remark(listener.heard / config.rate, KIND)
         return listener.value(), remarks
 
 

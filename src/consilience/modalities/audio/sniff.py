@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from consilience.modalities import container
-from consilience.modalities.audio.load import ENDINGS
+from consilience.modalities.audio.load import ENDINGS, KIND
 from consilience.modalities.base import ColumnSample, looks_like_path, spread
 
 STRENGTH, PART = 0.95, 0.3
@@ -59,8 +59,8 @@ def claim(column: ColumnSample) -> tuple[float, str, bool] | None:
 def look_at(cells: Sequence[Any], column: ColumnSample) -> Look:
     found = [container.kinds_of(cell, column.root) for cell in cells]
     kinds = [set(kind) for kind in found if kind is not None]
-    heard = sum(kind == {"audio"} for kind in kinds)
-    both = sum("audio" in kind and len(kind) > 1 for kind in kinds)
+    heard = sum(kind == {KIND} for kind in kinds)
+    both = sum(KIND in kind and len(kind) > 1 for kind in kinds)
     return Look(tried=len(cells), read=len(kinds), heard=heard, both=both)
 
 
