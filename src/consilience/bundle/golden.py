@@ -49,8 +49,10 @@ def make(model: Model) -> list[dict[str, Any]]:
         for name in names:
             given = model.inputs[name]
             cell = MODALITIES.load(given.plan.modality)().example(given.config, given.processor, rng)
-            gone = name in without
-            cells |= {c: None if gone else v for c, v in zip(given.plan.columns, cell, strict=True)}
+            for column, value in zip(given.plan.columns, cell, strict=True):
+                # Of a column that two inputs read (a film and its sound), the first one's example serves both.
+                if cells.get(column) is None:
+                    cells[column] = None if name in without else value
         return cells
 
     return [row(set()) for _ in range(_FULL)] + [row({name}) for name in names] + [row(set(names))]

@@ -104,8 +104,8 @@ def kinds_of(cell: Any, root: Path) -> dict[str, float | None] | None:
 class Container:
     """An opened container: its streams, and their frames in the order of the file."""
 
-    def __init__(self, handle: Any, name: str, limits: Limits) -> None:
-        self.handle, self.name, self.limits = handle, name, limits
+    def __init__(self, handle: Any, name: str, limits: Limits, *, lacks: str = "") -> None:
+        self.handle, self.name, self.limits, self.lacks = handle, name, limits, lacks
         self.damaged = 0
         """Packets that could not be decoded."""
         self.decoded = 0
@@ -178,12 +178,23 @@ class Container:
         said = self.seconds(kind) if self.name in DECLARING else None
         if said is not None and said - seconds > max(ODD[0] * said, ODD[1]):
             return [f"the file ends after {seconds:.1f} s, its header says {said:.1f} s; what is there is used"]
+        if self.lacks:
+            return [self.lacks]
         if self.damaged:
             return [f"{self.damaged:,} of {self.decoded:,} parts of the file are damaged; the rest is used"]
         return []
 
 
 _TO = "read sound and film"
+
+
+def _lacks(head: bytes, size: int) -> str:
+    """What to say of a RIFF file (WAV, AVI) that is shorter than it says: FFmpeg takes it for a short one. 0 and the
+    largest number stand for an unknown length."""
+    said = int.from_bytes(head[4:8], "little")
+    if head[:4] != b"RIFF" or said in (0, 2**32 - 1) or size >= 0.9 * said:
+        return ""
+    return f"the file has {size:,} of the {said + 8:,} bytes that its header speaks of; what is there is used"
 
 
 @contextmanager
@@ -199,6 +210,7 @@ def opened(cell: Any, root: Path, limits: Limits) -> Iterator[Container]:
     try:
         with _source(cell, root, limits) as source:
             head = source.read(HEAD)
+            size = source.seek(0, io.SEEK_END)
             source.seek(0)
             found = format_of(head)
             if found is None:
@@ -207,7 +219,7 @@ def opened(cell: Any, root: Path, limits: Limits) -> Iterator[Container]:
             # The named demuxer sees this one file only: no probing, no other protocol, no file it might refer to.
             handle = av.open(source, format=found, options={"protocol_whitelist": ""}, metadata_errors="replace")
             with handle:
-                yield Container(handle, found, limits)
+                yield Container(handle, found, limits, lacks=_lacks(head, size))
     except BadCell:
         raise
     except MemoryError as error:
@@ -231,7 +243,7 @@ def _plain(error: Exception) -> str:
 @contextmanager
 def _source(cell: str | bytes, root: Path, limits: Limits) -> Iterator[Any]:
     if isinstance(cell, bytes):
-        yield io.BytesIO(files.read(cell, root=root, max_bytes=limits.stream_bytes))
+        yield io.BytesIO(files.read(cell, root=root, max_bytes=limits.bytes))
         return
     full = files.resolve(cell, root)
     size = full.stat().st_size

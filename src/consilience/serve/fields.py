@@ -35,8 +35,9 @@ class Fields:
             given = model.inputs[name]
             modality = MODALITIES.load(given.plan.modality)()
             for field in modality.fields(given.config, given.plan.columns):
-                self.all[field.column] = field
-                self.input_of[field.column] = name
+                # A column that two inputs read is described by the first.
+                self.all.setdefault(field.column, field)
+                self.input_of.setdefault(field.column, name)
 
     def rows(self, rows: Sequence[Mapping[str, Any]], *, most: int) -> list[Row]:
         """Rows of JSON values (or bytes, for files) as raw cells. Raises Refusal naming row and field."""

@@ -89,7 +89,7 @@ def _resampled(source: container.Container, stream: Any, rate: int) -> Iterator[
         if now != form:
             if resampler is not None:
                 yield from _out(resampler, None)
-            form, resampler = now, resampler_of(format="flt", layout="mono", rate=rate)
+            form, resampler = now, resampler_of(format="fltp", layout=frame.layout, rate=rate)
         frame.pts = None  # gaps in the time stamps are not filled: what was recorded is what counts
         yield from _out(resampler, frame)
     if resampler is not None:
@@ -99,7 +99,8 @@ def _resampled(source: container.Container, stream: Any, rate: int) -> Iterator[
 def _out(resampler: Any, frame: Any) -> Iterator[np.ndarray]:
     for part in resampler.resample(frame):
         if part.samples:
-            yield part.to_ndarray().reshape(-1)
+            # The mean, not FFmpeg's own mix: that is louder by half, and a loud recording would be cut off.
+            yield part.to_ndarray().mean(0)
 
 
 class Listener:
