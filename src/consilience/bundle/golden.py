@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from consilience.bundle.manifest import write_arrays
-from consilience.bundle.model import Model
+from consilience.bundle.model import Input, Model
 from consilience.core.seeding import generator
 from consilience.data.table import Table
 from consilience.modalities import MODALITIES
@@ -25,7 +25,7 @@ _FULL = 4
 
 def write(path: Path, model: Model) -> None:
     rows = make(model)
-    answers = model.answer(_table(rows)).answers
+    answers = model.answer(_table(rows, model)).answers
     write_arrays(path, {"answers": answers}, {"rows": json.dumps(rows, default=_encode), "tolerance_fp32": "1e-4"})
 
 
@@ -36,31 +36,30 @@ def difference(path: Path, model: Model) -> float:
     with safe_open(path, "numpy") as file:
         rows = json.loads(file.metadata()["rows"], object_hook=_decode)
         want = file.get_tensor("answers")
-    return float(np.abs(model.answer(_table(rows)).answers - want).max())
+    return float(np.abs(model.answer(_table(rows, model)).answers - want).max())
 
 
 def make(model: Model) -> list[dict[str, Any]]:
     """Generated raw rows: `_FULL` whole ones, one without each input in turn, one without any."""
     rng = generator(0, "golden")
-    names = sorted(model.member.inputs)
+    seen: dict[tuple[str, ...], Input] = {}  # inputs that look at the same columns see the same cell
+    for name in sorted(model.member.inputs):
+        seen.setdefault(model.inputs[name].plan.columns, model.inputs[name])
 
-    def row(without: set[str]) -> dict[str, Any]:
+    def row(without: set[tuple[str, ...]]) -> dict[str, Any]:
         cells: dict[str, Any] = {}
-        for name in names:
-            given = model.inputs[name]
+        for columns, given in seen.items():
             cell = MODALITIES.load(given.plan.modality)().example(given.config, given.processor, rng)
-            for column, value in zip(given.plan.columns, cell, strict=True):
-                # Of a column that two inputs read (a film and its sound), the first one's example serves both.
-                if cells.get(column) is None:
-                    cells[column] = None if name in without else value
+            cells |= {c: None if columns in without else v for c, v in zip(columns, cell, strict=True)}
         return cells
 
-    return [row(set()) for _ in range(_FULL)] + [row({name}) for name in names] + [row(set(names))]
+    return [row(set()) for _ in range(_FULL)] + [row({columns}) for columns in seen] + [row(set(seen))]
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
+def _table(rows: list[dict[str, Any]], model: Model) -> Table:
     columns = {name: [row[name] for row in rows] for name in rows[0]}
-    return Table(columns=columns or {"": [None] * len(rows)}, name="golden rows", root=Path("."))
+    unseen = {name: [None] * len(rows) for name in model.columns}  # of a model that looks at nothing
+    return Table(columns=columns or unseen, name="golden rows", root=Path("."))
 
 
 def _encode(value: Any) -> Any:

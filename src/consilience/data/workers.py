@@ -17,6 +17,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -72,20 +73,38 @@ def load_media(job: Job, cell: RawCell) -> Outcome:
     """
     if job.modality.streamed:
         return _load_streamed(job, cell)
-    content: list[Any] = []
-    for part in cell:
-        try:
-            path = isinstance(part, str)
-            content.append(files.read(part, root=job.root, max_bytes=job.limits.bytes) if path else part)
-        except (BadCell, OSError, ValueError, RuntimeError):  # the last two: a lone surrogate, a loop of links
-            content.append(part)
+    content = read_content(job, cell)
     try:
         value, remarks = job.modality.load(tuple(content), job.config, job.root, job.limits)
     except BadCell as error:
         return Outcome(reason=error.reason)
     except Exception as error:  # decoders raise anything on damaged bytes, and one cell must not end the run
         return Outcome(reason=f"the decoder failed ({type(error).__name__})")
-    return Outcome(value=value, remarks=remarks, group=-1 if value is None else _content_hash(content))
+    return Outcome(value=value, remarks=remarks, group=-1 if value is None else content_hash(content))
+
+
+def load_plain(job: Job, cell: RawCell) -> Outcome:
+    """Load a cell that is not media. Unlike a decoder of files, our own parsers raise BadCell or have a bug."""
+    try:
+        value, remarks = job.modality.load(cell, job.config, job.root, job.limits)
+    except BadCell as error:
+        return Outcome(reason=error.reason)
+    return Outcome(value=value, remarks=remarks)
+
+
+def read_content(job: Job, cell: RawCell) -> list[Any]:
+    """The bytes of each part of a media cell, of a streamed one their hash; a path that cannot be read stays a path."""
+    content: list[Any] = []
+    for part in cell:
+        try:
+            if job.modality.streamed:
+                content.append(_digest(part, job))
+            else:
+                path = isinstance(part, str)
+                content.append(files.read(part, root=job.root, max_bytes=job.limits.bytes) if path else part)
+        except (BadCell, OSError, ValueError, RuntimeError):  # the last two: a lone surrogate, a loop of links
+            content.append(part)
+    return content
 
 
 def _load_streamed(job: Job, cell: RawCell) -> Outcome:
@@ -95,25 +114,24 @@ def _load_streamed(job: Job, cell: RawCell) -> Outcome:
         return Outcome(reason=error.reason)
     except Exception as error:
         return Outcome(reason=f"the decoder failed ({type(error).__name__})")
-    if value is None:
-        return Outcome(remarks=remarks)
-    try:
-        return Outcome(value=value, remarks=remarks, group=_content_hash([_digest(part, job) for part in cell]))
-    except (BadCell, OSError):  # gone since it was read
-        return Outcome(reason="the file changed or went away while it was read")
+    group = -1 if value is None else content_hash(read_content(job, cell))
+    return Outcome(value=value, remarks=remarks, group=group)
 
 
 def _digest(part: Any, job: Job) -> Any:
-    """What stands for a part of a cell in its hash: of files and bytes alike, the hash of what they hold."""
+    """The hash of what a file or bytes hold, read piece by piece; anything else as it is."""
     if isinstance(part, bytes):
         return hashlib.blake2b(part).digest()
     if not isinstance(part, str):
         return part
-    with files.resolve(part, job.root).open("rb") as file:
+    path = files.resolve(part, job.root)
+    if path.stat().st_size > job.limits.stream_bytes:
+        return part
+    with path.open("rb") as file:
         return hashlib.file_digest(file, hashlib.blake2b).digest()
 
 
-def _content_hash(content: Sequence[Any]) -> int:
+def content_hash(content: Sequence[Any]) -> int:
     digest = hashlib.blake2b(digest_size=8)
     for part in content:
         part = part if isinstance(part, bytes) else repr(part).encode("utf-8", "surrogatepass")
@@ -187,7 +205,36 @@ class Workers:
         `tick(n)` is called when n more are done.
         """
         outcomes: dict[int, Outcome] = {}
-        waiting = deque(_chunks(cells, _STREAMED_CELLS if job.modality.streamed else _CHUNK_CELLS))
+
+        def keep(chunk: Sequence[int], loaded: Sequence[Outcome]) -> None:
+            outcomes.update(zip(chunk, loaded, strict=True))
+            tick(len(chunk))
+
+        chunks = _chunks(cells, _STREAMED_CELLS if job.modality.streamed else _CHUNK_CELLS)
+        self._run(job, cells, places, chunks, keep)
+        return [outcomes[i] for i in range(len(cells))]
+
+    def stream(
+        self, job: Job, batches: Sequence[Sequence[RawCell]], land: Callable[[int, Sequence[Outcome]], None]
+    ) -> None:
+        """Load every batch; `land(number of the batch, its outcomes)` is called for each as it comes, in any order.
+        Only a few batches are loaded ahead of it."""
+        cells = [cell for batch in batches for cell in batch]
+        starts = list(accumulate((len(batch) for batch in batches), initial=0))
+        number = {start: n for n, start in enumerate(starts[:-1])}
+        chunks = [list(range(a, b)) for a, b in pairwise(starts)]
+        self._run(job, cells, range(len(cells)), chunks, lambda chunk, loaded: land(number[chunk[0]], loaded))
+
+    def _run(
+        self,
+        job: Job,
+        cells: Sequence[RawCell],
+        places: Sequence[int],
+        chunks: Sequence[list[int]],
+        keep: Callable[[Sequence[int], Sequence[Outcome]], None],
+    ) -> None:
+        """`keep(chunk, its outcomes)`, in this process, for each chunk of cells as it is loaded."""
+        waiting = deque(chunks)
         flying: dict[Future[list[Outcome]], list[int]] = {}
 
         def land(futures: Sequence[Future[list[Outcome]]]) -> list[list[int]]:
@@ -195,10 +242,11 @@ class Workers:
             for future in futures:
                 chunk = flying.pop(future)
                 try:
-                    outcomes.update(zip(chunk, future.result(), strict=True))
-                    tick(len(chunk))
+                    loaded = future.result()
                 except BrokenProcessPool:
                     lost.append(chunk)
+                else:
+                    keep(chunk, loaded)
             return lost
 
         while waiting or flying:
@@ -215,19 +263,12 @@ class Workers:
                 lost += land(list(wait(flying).done))  # a broken pool fails everything it held, at once
                 self._stop(kill=True)
                 for chunk in lost:
-                    self._one_by_one(job, cells, places, chunk, outcomes, tick)
+                    keep(chunk, self._one_by_one(job, cells, places, chunk))
                 self._stop(kill=False)
-        return [outcomes[i] for i in range(len(cells))]
 
     def _one_by_one(
-        self,
-        job: Job,
-        cells: Sequence[RawCell],
-        places: Sequence[int],
-        chunk: Sequence[int],
-        outcomes: dict[int, Outcome],
-        tick: Callable[[int], None],
-    ) -> None:
+        self, job: Job, cells: Sequence[RawCell], places: Sequence[int], chunk: Sequence[int]
+    ) -> list[Outcome]:
         try:
             self._submit(1, job, cells, places, []).result()
         except BrokenProcessPool as error:
@@ -235,10 +276,11 @@ class Workers:
                 "the worker processes that load media die as soon as they start (out of memory, or a broken "
                 "installation?); run with 0 workers to see why"
             ) from error
+        outcomes: list[Outcome] = []
         for i in chunk:
             begun = monotonic()
             try:
-                outcomes[i] = self._submit(1, job, cells, places, [i]).result()[0]
+                outcomes += self._submit(1, job, cells, places, [i]).result()
             except BrokenProcessPool as error:
                 long = monotonic() - begun >= job.limits.cell_seconds
                 self._stop(kill=True)
@@ -248,8 +290,8 @@ class Workers:
                         f"the decoder of {job.modality.name} crashed on more than {_MOST_CRASHES} cells, one after "
                         "the other; it is not one damaged file. Check the files and the installation"
                     ) from error
-                outcomes[i] = Outcome(reason=_late(job.limits) if long else "the decoder crashed")
-            tick(1)
+                outcomes.append(Outcome(reason=_late(job.limits) if long else "the decoder crashed"))
+        return outcomes
 
     def _submit(
         self, count: int, job: Job, cells: Sequence[RawCell], places: Sequence[int], chunk: Sequence[int]

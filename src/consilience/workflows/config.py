@@ -13,6 +13,7 @@ from consilience.core.limits import Limits
 from consilience.core.registry import Family
 from consilience.models.config import ClassicConfig, DeepConfig, EnsembleConfig
 from consilience.train.config import TrainConfig
+from consilience.workflows.backbones import PretrainedConfig
 
 PRESETS = Family(
     "preset",
@@ -20,6 +21,7 @@ PRESETS = Family(
         "auto": "consilience.workflows.presets:Auto",
         "classic": "consilience.workflows.presets:ClassicOnly",
         "deep": "consilience.workflows.presets:Deep",
+        "pretrained": "consilience.workflows.presets:Pretrained",
     },
 )
 
@@ -38,6 +40,8 @@ class DataConfig:
     """Columns to leave out."""
     workers: int | None = None
     """Processes that decode media; 0 decodes in this process, and when not given there is one per core."""
+    store: str | None = None
+    """Folder of the encode-once store; without one, what is computed is forgotten when the run ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +70,8 @@ class RunConfig:
     """The network; absent when the preset has none."""
     train: TrainConfig | None = None
     """How the network is trained; absent when the preset has none."""
+    pretrained: PretrainedConfig | None = None
+    """Frozen backbones and what is trained on their vectors; absent when the preset has none."""
     ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
     """How the best models are put together."""
 
@@ -76,7 +82,7 @@ class RunConfig:
             raise ValueError("threads may not be negative")
 
 
-_SECTIONS = ("classic", "deep", "train")
+_SECTIONS = ("classic", "deep", "train", "pretrained")
 
 
 def resolve(

@@ -34,7 +34,22 @@ from consilience.modalities.base import (
 from consilience.modalities.image import augment, collate, features, load, sniff, transform
 from consilience.modalities.image.config import Config as ImageConfig
 
-ENCODERS = Family("image encoder", {"cnn": "consilience.modalities.image.encoders.cnn:CnnEncoder"})
+ENCODERS = Family(
+    "image encoder",
+    {
+        "cnn": "consilience.modalities.image.encoders.cnn:CnnEncoder",
+        "resnet": "consilience.modalities.image.encoders.resnet:ResnetEncoder",
+        "vgg": "consilience.modalities.image.encoders.vgg:VggEncoder",
+    },
+)
+
+BACKBONES = Family(
+    "image backbone",
+    {
+        "efficientnet-lite": "consilience.modalities.image.backbones.efficientnet:EfficientNetLite",
+        "transformers": "consilience.modalities.image.backbones.transformers:TransformersImage",
+    },
+)
 
 HEADERS = 200
 """Picture headers read to decide the size."""
@@ -77,6 +92,7 @@ class Image(Modality):
     joint: ClassVar[bool] = False
     encoders: ClassVar[Family] = ENCODERS
     default_encoder: ClassVar[str] = "cnn"
+    backbones: ClassVar[Family] = BACKBONES
     Config: ClassVar[type] = ImageConfig
 
     def sniff(self, column: ColumnSample) -> Evidence | None:

@@ -24,7 +24,13 @@ ENCODERS = Family(
     {
         "bag": "consilience.modalities.text.encoders.bag:BagEncoder",
         "gru": "consilience.modalities.text.encoders.gru:GruEncoder",
+        "lstm": "consilience.modalities.text.encoders.lstm:LstmEncoder",
+        "transformer": "consilience.modalities.text.encoders.transformer:TransformerEncoder",
     },
+)
+
+BACKBONES = Family(
+    "text backbone", {"transformers": "consilience.modalities.text.backbones.transformers:TransformersText"}
 )
 
 
@@ -37,6 +43,7 @@ class Text(Modality):
     joint = False
     encoders = ENCODERS
     default_encoder = "bag"
+    backbones = BACKBONES
     Config = TextConfig
 
     def sniff(self, column: ColumnSample) -> Evidence | None:
