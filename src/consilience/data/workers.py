@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -23,16 +23,21 @@ from time import monotonic
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from consilience.core import files
 from consilience.core.errors import BadCell, DataError, UserError
 from consilience.core.limits import Limits
+from consilience.data.keys import key, key_of
 from consilience.data.sink import FileSink
+from consilience.data.store import Space
+from consilience.data.stored import put_values
 from consilience.modalities.base import Modality
 
 RawCell = tuple[Any, ...]
 
 _CHUNK_CELLS = 32
-_STREAMED_CELLS = 4  # each may take seconds, and the workers should end at about the same time
+_CHUNK_STREAMED = 4  # each may take seconds, and the workers should end at about the same time
 _CHUNK_BYTES = 16_000_000
 _MOST_CRASHES = 50
 # The decoders' own threads would only fight the other workers for the same cores.
@@ -49,6 +54,8 @@ class Job:
     limits: Limits
     file: FileSink | None = None
     """Where workers write values themselves; None: they send them back."""
+    space: Space | None = None
+    """Where values of the same content are looked for, and new ones are put; None: every cell is decoded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +67,10 @@ class Outcome:
     group: int = -1
     length: int = 0
     """Of a value that a worker has put into the file itself: its first size."""
+    key: bytes | None = None
+    """Of the content of a media cell (data/keys.py); None without a value."""
+    kept: bytes | None = None
+    """The key under which the value is in the store; it is then not given here."""
     remarks: Sequence[str] = ()
     reason: str | None = None
 
@@ -69,18 +80,28 @@ def load_media(job: Job, cell: RawCell) -> Outcome:
 
     A file is read here, once, and handed on as bytes, so that hashing costs no second read. What cannot be read is
     handed on as it is: saying what is wrong with it is the modality's business. Paths of streamed cells are handed on
-    as they are, and hashed piece by piece.
+    as they are, and hashed piece by piece; a refused one is not hashed, unless the store may hold it.
     """
-    if job.modality.streamed:
-        return _load_streamed(job, cell)
-    content = read_content(job, cell)
+    streamed = job.modality.streamed
+    content = [] if streamed and job.space is None else read_content(job, cell)
+    name = _name(content)
+    if job.space is not None and name is not None and len(place := _known(job.space, name)):
+        job.space.read(place)  # raises when it is damaged
+        return Outcome(group=content_hash(content), key=name, kept=name)
     try:
-        value, remarks = job.modality.load(tuple(content), job.config, job.root, job.limits)
+        value, remarks = job.modality.load(cell if streamed else tuple(content), job.config, job.root, job.limits)
     except BadCell as error:
         return Outcome(reason=error.reason)
     except Exception as error:  # decoders raise anything on damaged bytes, and one cell must not end the run
         return Outcome(reason=f"the decoder failed ({type(error).__name__})")
-    return Outcome(value=value, remarks=remarks, group=-1 if value is None else content_hash(content))
+    if value is None:
+        return Outcome(remarks=remarks)
+    content = content or read_content(job, cell)
+    return Outcome(value=value, remarks=remarks, group=content_hash(content), key=_name(content))
+
+
+def _name(content: Sequence[Any]) -> bytes | None:
+    return key(*content) if content and all(isinstance(part, bytes) for part in content) else None
 
 
 def load_plain(job: Job, cell: RawCell) -> Outcome:
@@ -107,17 +128,6 @@ def read_content(job: Job, cell: RawCell) -> list[Any]:
     return content
 
 
-def _load_streamed(job: Job, cell: RawCell) -> Outcome:
-    try:
-        value, remarks = job.modality.load(cell, job.config, job.root, job.limits)
-    except BadCell as error:
-        return Outcome(reason=error.reason)
-    except Exception as error:
-        return Outcome(reason=f"the decoder failed ({type(error).__name__})")
-    group = -1 if value is None else content_hash(read_content(job, cell))
-    return Outcome(value=value, remarks=remarks, group=group)
-
-
 def _digest(part: Any, job: Job) -> Any:
     """The hash of what a file or bytes hold, read piece by piece; anything else as it is."""
     if isinstance(part, bytes):
@@ -131,6 +141,12 @@ def _digest(part: Any, job: Job) -> Any:
         return hashlib.file_digest(file, hashlib.blake2b).digest()
 
 
+def _known(space: Space, name: bytes) -> np.ndarray:
+    """Its place, or nothing."""
+    place = space.find([name])
+    return place[place >= 0]
+
+
 def content_hash(content: Sequence[Any]) -> int:
     digest = hashlib.blake2b(digest_size=8)
     for part in content:
@@ -141,19 +157,30 @@ def content_hash(content: Sequence[Any]) -> int:
     return int.from_bytes(digest.digest(), "big") >> 1  # 63 bits: never negative as int64
 
 
-def _load_chunk(job: Job, places: Sequence[int], cells: Sequence[RawCell]) -> list[Outcome]:
-    """In a worker."""
+def load_chunk(
+    job: Job, places: Sequence[int], cells: Sequence[RawCell], *, watch: Callable[[float], Any] = nullcontext
+) -> list[Outcome]:
+    """Load media cells, in a worker or here. `places` are their numbers in `job.file`. `watch(seconds)`: a context in
+    which each cell is loaded."""
     outcomes = []
-    for place, cell in zip(places, cells, strict=True):
-        with _alarm(job.limits.cell_seconds):
-            outcome = load_media(job, cell)
-        if job.file is not None and outcome.value is not None:
+    for cell in cells:
+        with watch(job.limits.cell_seconds):
+            outcomes.append(load_media(job, cell))
+    if job.space is not None:
+        return _put_away(outcomes, job.space)
+    if job.file is None:
+        return outcomes
+    done = list(outcomes)
+    for n, (place, outcome) in enumerate(zip(places, outcomes, strict=True)):
+        if outcome.value is not None:
             job.file.put(place, outcome.value)
-            outcome = replace(outcome, value=None, length=len(outcome.value))
-        outcomes.append(outcome)
-    if job.file is not None:
-        job.file.close()
-    return outcomes
+            done[n] = replace(outcome, value=None, length=len(outcome.value))
+    job.file.close()
+    return done
+
+
+def _load_in_worker(job: Job, places: Sequence[int], cells: Sequence[RawCell]) -> list[Outcome]:
+    return load_chunk(job, places, cells, watch=_alarm)
 
 
 @contextmanager
@@ -173,6 +200,18 @@ def _alarm(seconds: float) -> Iterator[None]:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _put_away(outcomes: Sequence[Outcome], space: Space) -> list[Outcome]:
+    """The values into the store. One with remarks goes where nobody looks: it is loaded each time, for the remarks."""
+    done = list(outcomes)
+    for place, outcome in enumerate(outcomes):
+        if outcome.value is not None and outcome.kept is None:
+            name = outcome.key or key_of(outcome.value)
+            done[place] = replace(outcome, value=None, kept=key(name, *outcome.remarks) if outcome.remarks else name)
+    new = [(now.kept, was.value) for now, was in zip(done, outcomes, strict=True) if was.value is not None]
+    put_values(space, [name for name, _ in new if name is not None], [value for _, value in new])
+    return done
 
 
 def _start_worker() -> None:
@@ -210,8 +249,8 @@ class Workers:
             outcomes.update(zip(chunk, loaded, strict=True))
             tick(len(chunk))
 
-        chunks = _chunks(cells, _STREAMED_CELLS if job.modality.streamed else _CHUNK_CELLS)
-        self._run(job, cells, places, chunks, keep)
+        most = _CHUNK_STREAMED if job.modality.streamed else _CHUNK_CELLS
+        self._run(job, cells, places, chunks_of(cells, most), keep)
         return [outcomes[i] for i in range(len(cells))]
 
     def stream(
@@ -304,7 +343,7 @@ class Workers:
                 max_workers=count, timeout=self._idle, initializer=_start_worker, env=_ENVIRONMENT
             )
         chosen = [places[i] for i in chunk], [cells[i] for i in chunk]
-        future: Future[list[Outcome]] = self._executor.submit(_load_chunk, job, *chosen)
+        future: Future[list[Outcome]] = self._executor.submit(_load_in_worker, job, *chosen)
         return future
 
     def _stop(self, *, kill: bool) -> None:
@@ -327,6 +366,7 @@ def load_guarded(
     """Load a few cells in one process that is kept for the next call, and goes when nobody calls for a minute. One call
     at a time: a cell that crashes the process must not spoil somebody else's."""
     with _GUARDED:
+        _GUARD._crashes = 0
         try:
             return _GUARD.load(job, cells, places, tick)
         except BaseException:  # an interrupt: what is still being decoded must not hold up the next call
@@ -334,15 +374,15 @@ def load_guarded(
             raise
 
 
-def _chunks(cells: Sequence[RawCell], most: int = _CHUNK_CELLS) -> list[list[int]]:
+def chunks_of(cells: Sequence[RawCell], most: int = _CHUNK_CELLS) -> list[list[int]]:
     """Numbers of cells in chunks that are small to send: few cells, and few bytes where cells hold them."""
-    chunks: list[list[int]] = []
+    found: list[list[int]] = []
     size = 0
     for i, cell in enumerate(cells):
         weight = sum(len(part) for part in cell if isinstance(part, bytes))
-        if not chunks or len(chunks[-1]) == most or size + weight > _CHUNK_BYTES:
-            chunks.append([])
+        if not found or len(found[-1]) == most or size + weight > _CHUNK_BYTES:
+            found.append([])
             size = 0
-        chunks[-1].append(i)
+        found[-1].append(i)
         size += weight
-    return chunks
+    return found

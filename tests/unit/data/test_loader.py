@@ -261,7 +261,7 @@ def test_hanging_cells_among_many(tmp_path: Path) -> None:
 
 def test_chunks_of_large_bytes_are_small() -> None:
     cells = [(b"x" * 5_000_000,)] * 7 + [("path",)] * 100
-    chunks = workers._chunks(cells)
+    chunks = workers.chunks_of(cells)
     assert [i for chunk in chunks for i in chunk] == list(range(107))
     assert [len(chunk) for chunk in chunks[:2]] == [3, 3]
     assert max(map(len, chunks)) <= 32

@@ -92,6 +92,7 @@ class Audio(Modality):
     streamed: ClassVar[bool] = True
     ragged: ClassVar[bool] = True
     joint: ClassVar[bool] = False
+    libraries: ClassVar[tuple[str, ...]] = ("av",)
     encoders: ClassVar[Family] = ENCODERS
     default_encoder: ClassVar[str] = "cnn"
     Config: ClassVar[type] = AudioConfig
