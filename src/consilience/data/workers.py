@@ -134,11 +134,11 @@ def _digest(part: Any, job: Job) -> Any:
         return hashlib.blake2b(part).digest()
     if not isinstance(part, str):
         return part
-    path = files.resolve(part, job.root)
-    if path.stat().st_size > job.limits.stream_bytes:
-        return part
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, hashlib.blake2b).digest()
+    with files.open_cell(part, job.root, job.limits.bytes, max_file=job.limits.stream_bytes) as file:
+        digest = hashlib.blake2b()
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.digest()
 
 
 def _known(space: Space, name: bytes) -> np.ndarray:

@@ -79,11 +79,11 @@ def _mpeg_frames(head: bytes) -> str | None:
 
 
 def file_head(cell: Any, root: Path) -> bytes | None:
-    """The first bytes of a cell (bytes, or a path under the root), or None when there is no such readable file."""
-    if isinstance(cell, bytes):
-        return cell[:HEAD]
+    """The first bytes of a cell's content, or None when there is nothing that can be read."""
+    if not isinstance(cell, str | bytes):
+        return None
     try:
-        with files.resolve(cell, root).open("rb") as source:
+        with files.open_cell(cell, root, Limits().bytes, max_file=Limits().stream_bytes) as source:
             return source.read(HEAD)
     except (BadCell, OSError, ValueError):
         return None
@@ -199,7 +199,7 @@ def _lacks(head: bytes, size: int) -> str:
 
 @contextmanager
 def opened(cell: Any, root: Path, limits: Limits) -> Iterator[Container]:
-    """A container whose header is read, nothing of it decoded; `cell` is a path under the root, or bytes.
+    """A container whose header is read, nothing of it decoded; what a cell may be, core/files.py says.
 
     A file is read piece by piece, never whole. Raises BadCell for everything that goes wrong inside the `with` block.
     """
@@ -208,8 +208,10 @@ def opened(cell: Any, root: Path, limits: Limits) -> Iterator[Container]:
         raise BadCell(f"expected the path of a file or its bytes, got {type(cell).__name__}")
     name = "media"
     try:
-        with _source(cell, root, limits) as source:
+        with files.open_cell(cell, root, limits.bytes, max_file=limits.stream_bytes) as source:
             head = source.read(HEAD)
+            if not head:
+                raise BadCell("the file is empty (zero bytes)")
             size = source.seek(0, io.SEEK_END)
             source.seek(0)
             found = format_of(head)
@@ -238,18 +240,3 @@ _SAID = "WAV, FLAC, Ogg, Opus, MP3, AAC, M4A, MP4, MOV, WebM, Matroska, AVI, AIF
 def _plain(error: Exception) -> str:
     """The reason without the content: FFmpeg's own word for the error."""
     return type(error).__name__
-
-
-@contextmanager
-def _source(cell: str | bytes, root: Path, limits: Limits) -> Iterator[Any]:
-    if isinstance(cell, bytes):
-        yield io.BytesIO(files.read(cell, root=root, max_bytes=limits.bytes))
-        return
-    full = files.resolve(cell, root)
-    size = full.stat().st_size
-    if size > limits.stream_bytes:
-        raise BadCell(f"{size:,} bytes; the limit is {limits.stream_bytes:,} (limits.stream_bytes)")
-    if not size:
-        raise BadCell("the file is empty (zero bytes)")
-    with full.open("rb") as source:
-        yield source

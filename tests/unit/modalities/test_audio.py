@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import struct
@@ -375,6 +376,9 @@ def test_claims(tmp_path: Path) -> None:
     assert claim("text.txt", "a fine sentence about a.wav and what else there is to say.wav") is None
     assert claim("hello", "a b c") is None
     assert claim() is None
+    coded = base64.b64encode(media.wav(media.tone())).decode()
+    assert claim(coded, f"data:audio/wav;base64,{coded}").kind == "audio"
+    assert load(coded)[0]["said"] == load(media.wav(media.tone()))[0]["said"]
     assert "URLs" in claim("https://example.org/a.wav").reason
 
 

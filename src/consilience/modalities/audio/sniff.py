@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from consilience.core.files import looks_coded
 from consilience.modalities import container
 from consilience.modalities.audio.load import ENDINGS, KIND
 from consilience.modalities.base import ColumnSample, looks_like_path, spread
@@ -66,7 +67,7 @@ def look_at(cells: Sequence[Any], column: ColumnSample) -> Look:
 
 def _may_lead_there(cell: Any, column: ColumnSample) -> bool:
     """Whether a cell begins like a container of sound or film."""
-    if isinstance(cell, str) and not looks_like_path(cell, None):
+    if isinstance(cell, str) and not (looks_like_path(cell, None) or looks_coded(cell)):
         return False
     if not isinstance(cell, str | bytes):
         return False
@@ -77,7 +78,7 @@ def _may_lead_there(cell: Any, column: ColumnSample) -> bool:
 def _opened(look: Look, named: Sequence[str], column: ColumnSample) -> str:
     """What a look at a few of the files adds to the reason."""
     if all("://" in cell[:12] for cell in named[:OPENED]):
-        return ", but they are URLs, which are not fetched: download the sounds first"
+        return ", but they are URLs, which are fetched from hosts that are allowed alone (--allow-url HOST)"
     return (
         f"; of {min(len(named), OPENED)} that were looked at, {look.heard + look.both} hold sound under {column.root}"
     )
