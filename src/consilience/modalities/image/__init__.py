@@ -31,7 +31,7 @@ from consilience.modalities.base import (
     is_blank,
     spread,
 )
-from consilience.modalities.image import augment, collate, features, load, sniff, transform
+from consilience.modalities.image import augment, collate, features, likeness, load, sniff, transform
 from consilience.modalities.image.config import Config as ImageConfig
 
 ENCODERS = Family(
@@ -133,6 +133,9 @@ class Image(Modality):
         content = load.content_of(cell[0], root, limits)
         with load.opened(content, limits) as picture:
             return transform.square(picture, config), []
+
+    def likeness(self, values: Values) -> tuple[np.ndarray, float]:
+        return likeness.likeness(values), likeness.NEAR
 
     def array(self, config: ImageConfig) -> tuple[tuple[int, ...], np.dtype[Any]]:
         return (config.size, config.size, 3), np.dtype(np.uint8)
