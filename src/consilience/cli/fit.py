@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from consilience.cli.output import Terminal, print_json, print_table, show_metric
+from consilience.cli.tables import add_table, the_table
 from consilience.core.errors import UserError
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("table", metavar="TABLE", nargs="?", help="training rows: .csv, .tsv or .parquet")
+    add_table(command, "training rows", optional=True)
     command.add_argument("--target", metavar="COL", help="column to predict")
     command.add_argument("--valid", metavar="T2", help="table of validation rows (default: split off)")
     command.add_argument("--test", metavar="T3", help="table of test rows, used once, at the end (default: split off)")
@@ -41,6 +42,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, e.g. train.lr=1e-3"
     )
+    command.add_argument("--no-audit", action="store_true", help="leave out the short audit at the end")
     command.add_argument("--out", metavar="RUN", help="run folder, new or empty (default: runs/DATE-TIME)")
     command.add_argument(
         "--resume",
@@ -60,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     from consilience.workflows.runs import new_run
 
     sides = {"train": args.table, "valid": args.valid, "test": args.test}
-    sources = {side: Path(source) for side, source in sides.items() if source}
+    sources = {side: the_table(source) for side, source in sides.items() if source}
     given, file, reporter = flags(args), Path(args.config) if args.config else None, Terminal()
     if args.resume:
         if not args.out:
@@ -101,6 +103,7 @@ def flags(args: argparse.Namespace) -> dict[str, Any]:
         "seed": args.seed,
         "time_budget": parse_seconds(args.time_budget) if args.time_budget else None,
         "inputs": inputs or None,
+        "audit": {"at_end": False} if args.no_audit else None,
         "data": {k: v for k, v in data.items() if v is not None} or None,
         "pretrained": backbone_flags(args) or None,
     }
@@ -151,6 +154,8 @@ def show(fitted: Any) -> None:
     print_table("Leaderboard, on validation rows", head, rows, right=(2, 3, 4))
     if fitted.test:
         print(f"Test, {fitted.best}: {primary} {show_metric(fitted.test[primary])}")
+    for line in fitted.audit["verdict"] if fitted.audit else ():
+        print(line)
     print(f"Run: {fitted.run}   Report: {fitted.run / 'report.html'}")
     if fitted.bad_cells:
         print(f"{fitted.bad_cells:,} bad cells were taken as missing: {fitted.run / 'bad_cells.csv'}")

@@ -32,6 +32,9 @@ class DataConfig:
     """Shares of rows for training, validation and test; a given validation or test table takes its share's place."""
     group: str | None = None
     """Column whose equal values stay on one side of the split (speaker, patient, video)."""
+    stratify: bool = True
+    """Each side of the split gets its share of every label (of a number: of every tenth of the rows by value), as near
+    as groups allow, and a small class reaches every side if it can; otherwise rows are dealt out by chance alone."""
     group_media: bool = True
     """Rows that share a media cell (by content) stay on one side of the split."""
     media_root: str | None = None
@@ -43,6 +46,28 @@ class DataConfig:
     found there and kept for later runs; without one, what is computed is forgotten when the run ends."""
     workers: int | None = None
     """Processes that decode media; 0 decodes in this process, and when not given there is one per core."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditConfig:
+    at_end: bool = True
+    """The short audit at the end of a fit."""
+    share: float = 0.05
+    """Share of the time budget that is kept for it, 0 to 1; it may take more where the search leaves more."""
+    rows: int = 2000
+    """Rows looked at, at most."""
+    permutations: int = 4
+    """Times each input is permuted."""
+    resamples: int = 300
+    """Resamples of the bootstrap intervals."""
+    orders: int = 64
+    """Orders of the inputs that Shapley values are sampled from; of up to six inputs they are exact."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share < 1:
+            raise ValueError("share must be at least 0 and below 1")
+        if min(self.rows, self.permutations, self.orders) < 1 or self.resamples < 20:
+            raise ValueError("rows, permutations and orders must be at least 1, and resamples at least 20")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +100,8 @@ class RunConfig:
     """Frozen backbones and what is trained on their vectors; absent when the preset has none."""
     ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
     """How the best models are put together."""
+    audit: AuditConfig = field(default_factory=AuditConfig)
+    """What is asked of the chosen model at the end."""
 
     def __post_init__(self) -> None:
         if not self.time_budget > 0:

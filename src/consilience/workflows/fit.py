@@ -22,16 +22,16 @@ from consilience.core.progress import Deadline, Reporter
 from consilience.core.result import FitResult
 from consilience.core.threads import limited, sensible
 from consilience.data.check import write_bad_cells
-from consilience.data.sources import read
+from consilience.data.sources import read, sides
 from consilience.data.store import Store
 from consilience.data.table import Table
 from consilience.evaluate import point
 from consilience.models.constant import Constant
 from consilience.tasks.base import Task
-from consilience.workflows import kept, report
+from consilience.workflows import audit, kept, report
 from consilience.workflows.config import PRESETS, RunConfig
 from consilience.workflows.ensembles import ensembles
-from consilience.workflows.leaderboard import About, Entry, choose, enter, measure, rank
+from consilience.workflows.leaderboard import About, Entry, Measured, choose, enter, measure, rank
 from consilience.workflows.origin import in_memory, remember
 from consilience.workflows.prepare import Prepared, prepare
 from consilience.workflows.presets import Candidate, Setting
@@ -49,6 +49,7 @@ def fit(sources: Mapping[str, Any], config: RunConfig, *, out: Path, reporter: R
     """
     require("pyarrow", "scipy", "sklearn", extra="train", to="train a model")
     started = time.monotonic()
+    sources = spread(sources)
     store, tables = store_of(config), tables_of(sources, config)
     made_of = {"folder": str(Path.cwd()), "threads": threads(config), "sources": remember(sources)}
     with Run.begin(out, config, made_of, used=time.monotonic() - started) as run:
@@ -57,6 +58,13 @@ def fit(sources: Mapping[str, Any], config: RunConfig, *, out: Path, reporter: R
 
 def threads(config: RunConfig) -> int:
     return config.threads or sensible()
+
+
+def spread(sources: Mapping[str, Any]) -> dict[str, Any]:
+    """The sources by side, where the one for training may hold the others; what the user gave as a side wins."""
+    if "train" not in sources:
+        return dict(sources)
+    return {**sides(sources["train"]), **{side: source for side, source in sources.items() if side != "train"}}
 
 
 def tables_of(sources: Mapping[str, Any], config: RunConfig, *, folder: Path = Path()) -> dict[str, Table]:
@@ -135,7 +143,7 @@ def search(
     started = time.monotonic()
     entries = [enter(prepared, answer, About(name=task.baseline, preset="baseline"), seed=seed)]
     # What comes after a candidate: its own score, three ensembles', the test's, the files.
-    after = FINISH * config.time_budget + 5 * (time.monotonic() - started)
+    after = FINISH * config.time_budget + kept_for_audit(config) + 5 * (time.monotonic() - started)
     try:
         for candidate in PRESETS.load(config.preset).candidates(setting):
             left, least = deadline.left - after, FINISH * config.time_budget
@@ -151,6 +159,7 @@ def search(
                 facts=found.facts,
                 refit=candidate.refit,
                 fold=candidate.fold,
+                subset=candidate.subset,
             )
             entries.append(enter(prepared, found.member, about, seed=seed))
             log.entry(entries[-1], task.primary)
@@ -190,9 +199,16 @@ def finish(
 ) -> FitResult:
     """Choose, touch the test rows once, and write the leaderboard, the bundle and the report."""
     task, best = prepared.task, choose(entries, prepared)
-    if best.about.refit is not None and not interrupted and deadline.left > 2 * FINISH * config.time_budget:
+    chosen = best
+    if (
+        best.about.refit is not None
+        and not interrupted
+        and deadline.left > 2 * FINISH * config.time_budget + kept_for_audit(config)
+    ):
         log.say(f"{best.name}: fitted again with the validation rows added")
-        best = replace(best, member=best.about.refit(deadline.left - FINISH * config.time_budget))
+        best = replace(
+            best, member=best.about.refit(deadline.left - FINISH * config.time_budget - kept_for_audit(config))
+        )
     test = answers = None
     if (part := prepared.parts.get("test")) is not None and not interrupted:
         answers = best.member.predict(part.view)
@@ -201,6 +217,7 @@ def finish(
     facts = {
         "rows": {side: len(part.target) for side, part in prepared.parts.items()},
         "seed": config.seed,
+        "fitted_on": ["train"] if best is chosen else ["train", "valid"],
         "validation": {task.primary: best.metrics[task.primary]},
         "test": {task.primary: test.metrics[task.primary]} if test else None,
     }
@@ -224,11 +241,52 @@ def finish(
         interrupted=interrupted,
     )
     write_text(out / "leaderboard.json", json.dumps({**fitted.json(), "consilience": __version__}, indent=1) + "\n")
+    audited = None
+    if config.audit.at_end and not interrupted:
+        # A model that was fitted again knows the validation rows: on those, the one that was chosen is asked.
+        asked = chosen if test is None else best
+        within = deadline.within(deadline.left - FINISH / 2 * config.time_budget)
+        audited = _audit(prepared, config, entries, asked, test=test, deadline=within, log=log)
+        if audited is not None:
+            audit.write(audited, out / audit.FILE)
     report.write(
-        out / "report.html", config=config, prepared=prepared, entries=order, best=best, test=test, answers=answers
+        out / "report.html",
+        config=config,
+        prepared=prepared,
+        entries=order,
+        best=best,
+        test=test,
+        answers=answers,
+        audited=audited,
     )
     log.event({"best": best.name, "test": fitted.test})
-    return fitted
+    return replace(fitted, audit=audited)
+
+
+def kept_for_audit(config: RunConfig) -> float:
+    """Seconds."""
+    return config.audit.share * config.time_budget if config.audit.at_end else 0.0
+
+
+def _audit(
+    prepared: Prepared,
+    config: RunConfig,
+    entries: list[Entry],
+    asked: Entry,
+    *,
+    test: Measured | None,
+    deadline: Deadline,
+    log: Log,
+) -> dict[str, Any] | None:
+    """The short audit. Ctrl-C, or rows that cannot be scored, leave it out: the run is whole without."""
+    bins = (test or asked.measured).details.get("reliability") or ()
+    try:
+        return audit.at_end(prepared, config, entries, asked, reliability=bins, deadline=deadline, reporter=log)
+    except KeyboardInterrupt:
+        log.say("interrupted: no audit; to have one: consilience audit RUN")
+    except UserError as error:
+        log.say(f"no audit: {error}")
+    return None
 
 
 def write_splits(prepared: Prepared, path: Path) -> None:
@@ -238,7 +296,7 @@ def write_splits(prepared: Prepared, path: Path) -> None:
 
     columns: dict[str, list[Any]] = {"table": [], "row": [], "side": []}
     for side, part in prepared.parts.items():
-        columns["table"] += [part.table.name] * len(part.rows)
+        columns["table"] += [part.table.file(int(r)) for r in part.rows]
         columns["row"] += [part.table.line(int(r)) for r in part.rows]
         columns["side"] += [side] * len(part.rows)
     pq.write_table(pa.table(columns), path)

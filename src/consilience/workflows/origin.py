@@ -12,7 +12,7 @@ from consilience.data.fingerprint import changed, files, fingerprint
 from consilience.data.split import row_keys
 from consilience.data.table import Table
 from consilience.workflows.prepare import digest
-from consilience.workflows.runs import Run
+from consilience.workflows.runs import Begun, Run
 
 
 def remember(sources: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def remember(sources: Mapping[str, Any]) -> dict[str, Any]:
     return remembered
 
 
-def recall(run: Run, given: Mapping[str, Any]) -> dict[str, Any]:
+def recall(run: Run | Begun, given: Mapping[str, Any]) -> dict[str, Any]:
     """The run's tables, as `read` takes them: its files, which must be as they were, and those given in memory.
 
     Raises UserError, naming it, for a file that has changed, and for whatever is given that is not the run's.
@@ -54,7 +54,7 @@ def recall(run: Run, given: Mapping[str, Any]) -> dict[str, Any]:
                     f"{path}: the {side} table {what}, so the run in {run.folder} cannot go on with it. Put it back as "
                     "it was, or start a new run."
                 )
-        sources[side] = _path(run, known["given"])
+        sources[side] = _path(run, known)
     return sources
 
 
@@ -68,16 +68,16 @@ def in_memory(run: Run, tables: Mapping[str, Table]) -> dict[str, str]:
     }
 
 
-def _other(run: Run, side: str, begun: str) -> UserError:
+def _other(run: Run | Begun, side: str, begun: str) -> UserError:
     return UserError(
         f"{run.folder}: the run was begun {begun}; the {side} table given is another. Leave it out (the run knows its "
         "tables), or start a new run."
     )
 
 
-def _path(run: Run, given: str | list[str]) -> Any:
-    """As it was given, where that means the same here; else from the folder the run was begun in."""
-    folder = Path(run.facts["folder"])
-    if folder == Path.cwd():
+def _path(run: Run | Begun, known: Mapping[str, Any]) -> Any:
+    """As it was given, where that means the same here; else the files it meant."""
+    given, found = known["given"], [*known["files"]]
+    if Path(run.facts["folder"]) == Path.cwd():
         return Path(given) if isinstance(given, str) else given
-    return folder / given if isinstance(given, str) else [str(folder / part) for part in given]
+    return Path(found[0]) if len(found) == 1 else found

@@ -14,12 +14,13 @@ import numpy as np
 from consilience.bundle.model import Input, load_inputs, make_view, require_some
 from consilience.core.config import decode_into
 from consilience.core.errors import ConfigError, DataError, UserError
+from consilience.core.limits import Limits
 from consilience.core.progress import Reporter
 from consilience.data.cells import Cells, Dataset, Problem
 from consilience.data.check import overlap, summarize
 from consilience.data.encode import Encoding
 from consilience.data.infer import Inference, InputPlan, infer
-from consilience.data.split import row_keys, split
+from consilience.data.split import row_keys, split, strata
 from consilience.data.store import Store
 from consilience.data.table import Table, blocks, pick
 from consilience.modalities import MODALITIES
@@ -80,11 +81,14 @@ class Prepared:
     inference: Inference
     task: Task
     inputs: Mapping[str, Input]
+    limits: Limits
     parts: Mapping[str, Part]
     tables: Mapping[str, Table]
     problems: Mapping[str, tuple[Problem, ...]]
     """By table: bad cells, and parts of cells taken as missing."""
     warnings: tuple[str, ...]
+    loaded: Mapping[str, Dataset]
+    """By table: its cells."""
     contents: Mapping[str, str]
     """By input: a hash of what its media cells held when they were read."""
     own: tuple[str, ...]
@@ -178,6 +182,7 @@ def prepare(
     _refuse_unusable(loaded["train"], plans, table)
     once = _one_of_each(loaded, plans)
     sides, warnings = _sides(tables, rows, once["train"], config, task)
+    warnings = [note for given in tables.values() for note in given.notes] + warnings
     inputs = {
         n: Input(
             plan=plans[n],
@@ -216,10 +221,12 @@ def prepare(
         inference=inference,
         task=task,
         inputs=inputs,
+        limits=config.limits,
         parts=parts,
         warnings=tuple(warnings),
         tables=dict(tables),
         problems={side: tuple(found) for side, found in problems.items()},
+        loaded=loaded,
         contents={n: digest(*(data.inputs[n].groups for data in loaded.values())) for n in plans}
         | {f"the backbone of {name}": view.backbone.fingerprint for name, view in frozen.items()},
         own=own,
@@ -318,7 +325,7 @@ def _sides(
         config.seed,
         groups,
         keys=row_keys(table, [c for c in table.columns if c not in config.data.ignore])[chosen],
-        labels=target if task.discrete else None,
+        labels=strata(target, discrete=task.discrete) if config.data.stratify else None,
     )
     sides = {
         "train": ("train", chosen[dealt.train]),
