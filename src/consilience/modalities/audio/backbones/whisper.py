@@ -24,6 +24,8 @@ from consilience.modalities.audio.config import Config
 from consilience.modalities.backbone import Backbone, model_type, read_json, weight_files
 from consilience.modalities.stack import quiet
 
+TYPE = "whisper"
+"""What config.json says of such a folder."""
 PREFIXES = ("model.encoder.", "encoder.", "")
 """What may stand before the names of the encoder's weights."""
 
@@ -36,7 +38,7 @@ class Whisper(Backbone):
 
     @classmethod
     def claims(cls, folder: Path) -> bool:
-        return model_type(folder) == "whisper"
+        return model_type(folder) == TYPE
 
     @cached_property
     def _config(self) -> dict[str, Any]:
