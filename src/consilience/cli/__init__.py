@@ -16,6 +16,7 @@ COMMANDS = {
     "encode": "fill the store with the vectors of frozen backbones",
     "store": "show what an encode-once store holds, and make room in it",
     "evaluate": "score a trained model on a table",
+    "audit": "ask what each input is worth, and whether the data leak",
     "predict": "answer every row of a table",
     "export": "turn a trained model into a folder that predicts without torch",
     "serve": "answer over HTTP and gRPC, with a web page and metrics",
