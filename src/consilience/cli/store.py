@@ -32,9 +32,7 @@ def run(args: argparse.Namespace) -> int:
         if args.json:
             print_json(found)
         else:
-            print_table(
-                f"{found['store']}: {found['entries']:,} entries, {size(found['bytes'])}", *table(found["spaces"])
-            )
+            show(f"{found['store']}: {found['entries']:,} entries, {size(found['bytes'])}", found["spaces"])
             if found["left_over_bytes"]:
                 print(f"{size(found['left_over_bytes'])} are left of an interrupted prune; the next one removes them")
         return 0
@@ -49,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         print_json(done)
         return 0
     if done["removed"]:
-        print_table("Removed" if args.yes else "Would go", *table(done["removed"]))
+        show("Removed" if args.yes else "Would go", done["removed"])
     freed, kept = size(done["freed_bytes"]), size(done["kept_bytes"])
     print(f"{freed} freed, {kept} kept" if args.yes else f"{freed} would be freed, {kept} kept; --yes does it")
     if done["open"]:
@@ -57,11 +55,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def table(spaces: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Head and rows."""
+def show(title: str, spaces: list[dict[str, Any]]) -> None:
     rows = [
         [
-            s["fingerprint"][:12],
+            s["fingerprint"][:8],
             s["what"],
             s["of"],
             f"{s['entries']:,}",
@@ -71,7 +68,8 @@ def table(spaces: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
         ]
         for s in spaces
     ]
-    return ["fingerprint", "what", "of", "entries", "width", "size", "last used"], rows
+    head = ["space", "what", "of", "entries", "width", "size", "last used"]
+    print_table(title, head, rows, right=(3, 4, 5))
 
 
 def size(count: int) -> str:
