@@ -6,8 +6,8 @@ A table of `--rows` rows with three inputs, every cell of them different: a pict
 follows from all three, with one label in ten wrong, so that no training ends early. Small backbones with random weights
 and usual widths (768 for pictures, 384 for texts) encode it into a store once (`consilience encode`); that is reported
 and not counted. Then `fit --preset pretrained` trains twelve networks of `--epochs` epochs each, all five fusions among
-them, beside the linear models it always has. Held to: no cell is encoded; twelve networks, with the losses of all epochs;
-the whole fit, its audit and report included, under 2 minutes.
+them, beside the linear models it always has. Held to: no cell is encoded; twelve networks with all their losses;
+the whole fit, its audit and report included, takes under 2 minutes.
 """
 
 from __future__ import annotations

@@ -137,32 +137,6 @@ def same_cells(inputs: Mapping[str, Input]) -> dict[str, tuple[str, ...]]:
     return dict(sorted(out.items()))
 
 
-def same_cells(inputs: Mapping[str, Input]) -> dict[str, tuple[str, ...]]:
-    """What users call an input, and the ways of looking at its cells (as they are, through a backbone) that have it."""
-    found: dict[tuple[str, ...], list[str]] = {}
-    for name in sorted(inputs, key=lambda name: (inputs[name].backbone is not None, name)):
-        found.setdefault(inputs[name].plan.columns, []).append(name)
-    out = {}
-    for first, *others in found.values():
-        backbone = inputs[first].backbone
-        label = first if backbone is None else first.removesuffix(f"@{backbone.name}")
-        out[label] = (first, *others)
-    return dict(sorted(out.items()))
-
-
-def same_cells(inputs: Mapping[str, Input]) -> dict[str, tuple[str, ...]]:
-    """What users call an input, and the ways of looking at its cells (as they are, through a backbone) that have it."""
-    found: dict[tuple[str, ...], list[str]] = {}
-    for name in sorted(inputs, key=lambda name: (inputs[name].backbone is not None, name)):
-        found.setdefault(inputs[name].plan.columns, []).append(name)
-    out = {}
-    for first, *others in found.values():
-        backbone = inputs[first].backbone
-        label = first if backbone is None else first.removesuffix(f"@{backbone.name}")
-        out[label] = (first, *others)
-    return dict(sorted(out.items()))
-
-
 def make_view(dataset: Dataset, inputs: Mapping[str, Input], *, store: Store | None = None) -> View:
     """`store`: where features are looked for, and new ones are put."""
 
