@@ -64,8 +64,17 @@ class Task(ABC):
         """A head's raw scores [N, K] -> answers [N, K]."""
 
     @abstractmethod
-    def loss(self, scores: Any, target: Any, *, class_weights: Any = None, label_smoothing: float = 0.0) -> Any:
-        """Mean loss of a head's raw scores [B, K] against encoded targets [B] (torch)."""
+    def loss(
+        self,
+        scores: Any,
+        target: Any,
+        *,
+        class_weights: Any = None,
+        label_smoothing: float = 0.0,
+        focal_gamma: float = 0.0,
+    ) -> Any:
+        """Mean loss of a head's raw scores [B, K] against encoded targets [B] (torch). Tasks that are not `discrete`
+        are never given anything but the defaults."""
 
     @abstractmethod
     def merits(self, answers: np.ndarray, target: np.ndarray) -> np.ndarray:

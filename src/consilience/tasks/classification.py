@@ -89,10 +89,26 @@ class Classification(Task):
         powers = np.exp(scores - scores.max(1, keepdims=True))
         return np.asarray(powers / powers.sum(1, keepdims=True))
 
-    def loss(self, scores: Any, target: Any, *, class_weights: Any = None, label_smoothing: float = 0.0) -> Any:
-        from torch.nn.functional import cross_entropy
+    def loss(
+        self,
+        scores: Any,
+        target: Any,
+        *,
+        class_weights: Any = None,
+        label_smoothing: float = 0.0,
+        focal_gamma: float = 0.0,
+    ) -> Any:
+        """Cross-entropy; with `focal_gamma`, times (1 - p of the true class)^gamma (Lin et al. 2017)."""
+        from torch.nn.functional import cross_entropy, log_softmax
 
-        return cross_entropy(scores, target, weight=class_weights, label_smoothing=label_smoothing)
+        if not focal_gamma:
+            return cross_entropy(scores, target, weight=class_weights, label_smoothing=label_smoothing)
+        losses = cross_entropy(scores, target, weight=class_weights, label_smoothing=label_smoothing, reduction="none")
+        log_p = log_softmax(scores, 1).gather(1, target[:, None])[:, 0]
+        # Clamped: at p = 1 a power below 1 has no finite slope.
+        factor = (1 - log_p.exp()).clamp(min=1e-6) ** focal_gamma
+        mass = len(target) if class_weights is None else class_weights[target].sum()
+        return (factor * losses).sum() / mass
 
     def merits(self, answers: np.ndarray, target: np.ndarray) -> np.ndarray:
         return np.asarray(answers.argmax(1) == target, np.float64)

@@ -59,7 +59,15 @@ class Regression(Task):
     def activate(self, scores: np.ndarray) -> np.ndarray:
         return scores.astype(np.float64) * self.deviation + self.mean
 
-    def loss(self, scores: Any, target: Any, *, class_weights: Any = None, label_smoothing: float = 0.0) -> Any:
+    def loss(
+        self,
+        scores: Any,
+        target: Any,
+        *,
+        class_weights: Any = None,
+        label_smoothing: float = 0.0,
+        focal_gamma: float = 0.0,
+    ) -> Any:
         from torch.nn.functional import mse_loss
 
         return mse_loss(scores[:, 0], ((target - self.mean) / self.deviation).to(scores.dtype))

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from consilience.core.batch import Batch
 from consilience.models.view import View
 
 
@@ -41,3 +44,19 @@ def epoch(index: np.ndarray, *, rows: int, rng: np.random.Generator) -> Iterator
     for chunk in np.split(np.arange(len(shuffled)), bounds):
         if len(chunk):
             yield np.concatenate([shuffled[i] for i in chunk])
+
+
+def parts(batch: Batch, count: int) -> Iterator[tuple[Batch, Tensor]]:
+    """A batch of tensors in at most `count` parts of about as many rows, each with its own distinct cells; and which
+    rows [n] they are. Cells are as they were drawn: a part is a piece of the same batch, not another one."""
+    rows = len(next(iter(batch.cells.values())))
+    device = next(iter(batch.cells.values())).device
+    for chosen in torch.arange(rows, device=device).tensor_split(min(count, rows)):
+        if count == 1:
+            yield batch, chosen
+            return
+        inputs, cells = {}, {}
+        for name, index in batch.cells.items():
+            distinct, place = torch.unique(index[chosen], return_inverse=True)
+            inputs[name], cells[name] = batch.inputs[name].take(distinct), place
+        yield Batch(inputs=inputs, cells=cells), chosen

@@ -18,9 +18,8 @@ from consilience.core.seeding import derive, generator
 from consilience.models.network import to_device
 from consilience.models.view import View
 from consilience.tasks.base import Task
-from consilience.train import batches, checkpoint, optim
+from consilience.train import batches, checkpoint, optim, schedule
 from consilience.train.config import TrainConfig
-from consilience.train.schedule import warmup_cosine
 
 
 @dataclass
@@ -185,23 +184,41 @@ class _Stepper:
         self.device = next(model.parameters()).device
         self.optimizer = optim.build(config, model)
         self.class_weights = _class_weights(task, target, config, self.device)
+        self.half = bf16(config, self.device)
 
     def __call__(self, rows: np.ndarray, *, share: float) -> Tensor:
         """The loss of `rows`, detached. `share`: how much of the schedule is over, 0 to 1."""
         config = self.config
-        for group in self.optimizer.param_groups:
-            group["lr"] = config.lr * warmup_cosine(share, warmup=config.warmup)
+        rate = config.lr * schedule.factor(config.schedule, share, warmup=config.warmup)
+        optim.pace(self.optimizer, lr=rate, momentum=schedule.momentum(config.schedule, share, warmup=config.warmup))
         batch, goal = _draw(self.view, rows, self.names, self.target, config, self.rng, self.device)
-        scores = self.model(batch).values["scores"]
-        weights = self.class_weights
-        loss = self.task.loss(scores, goal, class_weights=weights, label_smoothing=config.label_smoothing)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss = torch.zeros((), device=self.device)
+        for part, chosen in batches.parts(batch, config.accumulate):
+            mine = self._loss(part, goal[chosen]) * self._mass(goal[chosen]) / self._mass(goal)
+            mine.backward()
+            loss += mine.detach()
         if config.clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
-        self.optimizer.step()
-        detached: Tensor = loss.detach()
-        return detached
+        optim.move(self.optimizer)
+        return loss
+
+    def _loss(self, batch: Batch, goal: Tensor) -> Tensor:
+        config = self.config
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+            scores = self.model(batch).values["scores"]
+        loss: Tensor = self.task.loss(
+            scores.float(),
+            goal,
+            class_weights=self.class_weights,
+            label_smoothing=config.label_smoothing,
+            focal_gamma=config.focal_gamma,
+        )
+        return loss
+
+    def _mass(self, goal: Tensor) -> Tensor | int:
+        """What the mean loss of these rows is a mean over."""
+        return len(goal) if self.class_weights is None else self.class_weights[goal].sum()
 
 
 def _draw(
@@ -242,6 +259,13 @@ def pick_device(config: TrainConfig) -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def bf16(config: TrainConfig, device: torch.device) -> bool:
+    """Whether training multiplies in bf16: on a GPU that has it, and elsewhere when asked to."""
+    if config.precision != "auto":
+        return config.precision == "bf16"
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def seed_everything(seed: int) -> None:

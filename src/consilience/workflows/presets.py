@@ -16,6 +16,7 @@ from consilience.models.base import Member
 from consilience.models.classic import fit_classic
 from consilience.models.config import ClassicConfig
 from consilience.tasks.base import Task
+from consilience.train.config import refuse_idle
 from consilience.workflows.config import RunConfig
 from consilience.workflows.prepare import Part, Prepared
 
@@ -78,6 +79,7 @@ class Deep:
 
     @staticmethod
     def candidates(setting: Setting) -> Iterator[Candidate]:
+        _check(setting)
         yield from alone(setting)
         yield deep(setting)
 
@@ -88,8 +90,15 @@ class Auto:
     @staticmethod
     def candidates(setting: Setting) -> Iterator[Candidate]:
         assert setting.config.classic is not None
+        _check(setting)
         yield from classic(setting, setting.config.classic)
         yield deep(setting)
+
+
+def _check(setting: Setting) -> None:
+    """Before the first candidate, not when the network's turn comes."""
+    assert setting.config.train is not None
+    refuse_idle(setting.config.train, discrete=setting.task.discrete)
 
 
 def alone(setting: Setting) -> Iterator[Candidate]:

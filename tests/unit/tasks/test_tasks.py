@@ -107,3 +107,25 @@ def test_what_is_no_number_names_the_row(bad) -> None:
 def test_a_constant_is_refused() -> None:
     with pytest.raises(DataError, match="nothing to learn"):
         Regression.fit([4.0] * 5, column="y")
+
+
+def test_focal_loss_is_its_formula() -> None:
+    task = Classification(["a", "b", "c"])
+    torch.manual_seed(0)
+    scores, target, weights = torch.randn(20, 3), torch.randint(0, 3, (20,)), torch.tensor([0.5, 1.0, 3.0])
+    p = scores.softmax(1)[torch.arange(20), target]
+    share = weights[target] / weights[target].sum()
+    for gamma in (0.5, 1.0, 2.0):
+        found = task.loss(scores, target, class_weights=weights, focal_gamma=gamma)
+        torch.testing.assert_close(found, (share * (1 - p) ** gamma * -p.log()).sum())
+    smoothed = task.loss(scores, target, label_smoothing=0.2)
+    torch.testing.assert_close(task.loss(scores, target, label_smoothing=0.2, focal_gamma=1e-9), smoothed)
+
+
+def test_focal_loss_is_finite_where_the_answer_is_certain() -> None:
+    scores = torch.tensor([[200.0, -200.0], [-200.0, 200.0]], requires_grad=True)
+    for gamma in (0.5, 2.0):
+        loss = Classification(["a", "b"]).loss(scores, torch.tensor([0, 0]), focal_gamma=gamma)
+        (slope,) = torch.autograd.grad(loss, scores)
+        assert torch.isfinite(loss)
+        assert torch.isfinite(slope).all()

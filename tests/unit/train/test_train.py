@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from torch import nn
 
-from consilience.core.batch import Output, Tokens
+from consilience.core.batch import Batch, Output, Tokens
+from consilience.core.errors import ConfigError
 from consilience.core.progress import Deadline, Reporter
 from consilience.models.view import Source, View
 from consilience.tasks.classification import Classification
-from consilience.train import batches, optim
-from consilience.train.config import TrainConfig
-from consilience.train.run import train
-from consilience.train.schedule import warmup_cosine
+from consilience.train import batches, optim, schedule
+from consilience.train.config import TrainConfig, refuse_idle
+from consilience.train.run import bf16, train
 
 
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=200), st.integers(1, 40), st.integers(0, 5))
@@ -43,21 +43,135 @@ def test_the_number_of_steps_does_not_depend_on_the_draw() -> None:
     assert counts == {16}
 
 
-def test_schedule_rises_then_falls_to_zero() -> None:
-    points = [warmup_cosine(p / 100, warmup=0.2) for p in range(101)]
-    assert points[0] <= 0.05
-    assert max(points) == points[20] == 1.0
-    assert points[:21] == sorted(points[:21])
-    assert points[20:] == sorted(points[20:], reverse=True)
-    assert points[-1] == pytest.approx(0, abs=1e-9)
+@pytest.mark.parametrize("warmup", [0.0, 0.2, 0.99])
+@pytest.mark.parametrize("kind", schedule.KINDS)
+def test_every_schedule_rises_then_falls(kind, warmup) -> None:
+    points = [schedule.factor(kind, p / 100, warmup=warmup) for p in range(101)]
+    top = round(100 * warmup)
+    assert max(points) == points[top] == 1.0
+    assert points[: top + 1] == sorted(points[: top + 1])
+    assert points[top:] == sorted(points[top:], reverse=True)
+    assert warmup == 0 or 0 < points[0] <= 0.05
+    ends = {"cosine": 0, "one_cycle": 0, "linear": 0, "exponential": 0.01, "constant": 1}
+    assert points[-1] == pytest.approx(ends[kind], abs=1e-9)
+
+
+def test_schedules_at_known_points() -> None:
+    def at(kind, progress):
+        return schedule.factor(kind, progress, warmup=0.2)
+
+    assert at("cosine", 0.1) == at("linear", 0.1) == at("constant", 0.1) == 0.5
+    assert at("one_cycle", 0.1) == pytest.approx(0.52)  # halfway up from 0.04
+    assert at("cosine", 0.6) == at("one_cycle", 0.6) == pytest.approx(0.5)
+    assert at("cosine", 0.4) == pytest.approx(0.5 + 0.5 * 0.5**0.5)
+    assert at("linear", 0.4) == pytest.approx(0.75)
+    assert at("exponential", 0.6) == pytest.approx(0.1)
+
+
+def test_one_cycle_moves_the_momentum_the_other_way() -> None:
+    points = [schedule.momentum("one_cycle", p / 100, warmup=0.2) for p in range(101)]
+    assert (points[0], points[20], points[-1]) == (pytest.approx(0.95), pytest.approx(0.85), 0.95)
+    assert points[:21] == sorted(points[:21], reverse=True)
+    assert points[20:] == sorted(points[20:])
+    assert {schedule.momentum(kind, 0.3, warmup=0.2) for kind in schedule.KINDS if kind != "one_cycle"} == {None}
+    for kind, read in (("adamw", lambda g: g["betas"][0]), ("sgd", lambda g: g["momentum"])):
+        built = optim.build(TrainConfig(optimizer=kind), nn.Linear(2, 2))
+        optim.pace(built, lr=0.5, momentum=0.7)
+        assert [(g["lr"], read(g)) for g in built.param_groups] == [(0.5, 0.7)] * 2
 
 
 @pytest.mark.parametrize("kind", ["adamw", "sgd"])
-def test_only_matrices_decay(kind) -> None:
+def test_only_matrices_shrink_and_apart_from_the_gradient(kind) -> None:
+    """Without a gradient nothing but the penalties moves a weight."""
+    config = TrainConfig(optimizer=kind, lr=0.1, weight_decay=0.3, l1=0.5)
     model = nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3))
-    built = optim.build(TrainConfig(optimizer=kind, weight_decay=0.3), model)
-    decay = {id(p): group["weight_decay"] for group in built.param_groups for p in group["params"]}
-    assert [decay[id(p)] for p in model.parameters()] == [0.3, 0.0, 0.0, 0.0]
+    nn.init.constant_(model[0].weight[0], 0.01)
+    before = [p.detach().clone() for p in model.parameters()]
+    built = optim.build(config, model)
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optim.move(built)
+    decayed = before[0] * (1 - 0.1 * 0.3)
+    expected = decayed.sign() * (decayed.abs() - 0.1 * 0.5).clamp(min=0)
+    assert (expected == 0).any()
+    torch.testing.assert_close(model[0].weight, expected)
+    assert all(torch.equal(p, b) for p, b in zip(list(model.parameters())[1:], before[1:], strict=True))
+
+
+def test_l1_makes_weights_nothing(tmp_path) -> None:
+    settings = {"epochs": 20, "batch_rows": 32, "lr": 2e-2, "weight_decay": 0.0}
+    plain, sparse = (run(tmp_path, TrainConfig(**settings, l1=l1))[0] for l1 in (0.0, 0.5))
+    zeros = [float((model.layers[0].weight == 0).float().mean()) for model in (plain, sparse)]
+    assert zeros[0] == 0.0
+    assert zeros[1] > 0.2
+
+
+class Still(nn.Module):
+    """A network that draws nothing and normalises nothing, so parts of a batch must add up to the whole of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 2))
+
+    def forward(self, batch):
+        tokens = batch.inputs["x"]
+        return Output(values={"scores": self.layers(tokens.values[:, 0] * tokens.mask)[batch.cells["x"]]})
+
+
+@pytest.mark.parametrize("weights", ["none", "balanced"])
+@pytest.mark.parametrize("parts", [2, 3, 7, 1000])
+def test_an_accumulated_step_is_the_step_of_the_whole_batch(tmp_path, parts, weights) -> None:
+    """SGD, because Adam makes of a rounding error near 0 a whole step."""
+    settings = {"epochs": 2, "batch_rows": 50, "optimizer": "sgd", "lr": 0.3, "class_weights": weights}
+    settings |= {"label_smoothing": 0.1, "focal_gamma": 1.0}
+    whole, first, _ = run(tmp_path, TrainConfig(**settings), model=Still())
+    pieces, second, _ = run(tmp_path, TrainConfig(**settings, accumulate=parts), model=Still())
+    for a, b in zip(whole.parameters(), pieces.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+    assert first.epochs[-1]["train_loss"] == pytest.approx(second.epochs[-1]["train_loss"], rel=1e-4)
+
+
+def test_parts_of_a_batch_hold_its_rows_and_only_their_cells() -> None:
+    values = torch.arange(12.0).reshape(4, 1, 3)
+    tokens = Tokens(values=values, mask=torch.tensor([[True], [True], [False], [True]]))
+    batch = Batch(inputs={"x": tokens}, cells={"x": torch.tensor([3, 0, 0, 2, 1])})
+    seen = []
+    for part, chosen in batches.parts(batch, 2):
+        held = part.inputs["x"].take(part.cells["x"])
+        wanted = tokens.take(batch.cells["x"][chosen])
+        assert torch.equal(held.values, wanted.values)
+        assert torch.equal(held.mask, wanted.mask)
+        assert len(part.inputs["x"].mask) == len(part.cells["x"].unique())
+        seen += chosen.tolist()
+    assert seen == [0, 1, 2, 3, 4]
+
+
+def test_bf16_trains_in_half_and_keeps_whole_weights(tmp_path) -> None:
+    seen = []
+
+    class Watched(Net):
+        def forward(self, batch):
+            out = super().forward(batch)
+            seen.append((self.training, out.values["scores"].dtype))
+            return out
+
+    config = TrainConfig(epochs=30, batch_rows=32, lr=2e-2, precision="bf16")
+    model, history, _ = run(tmp_path, config, model=Watched())
+    assert set(seen) == {(True, torch.bfloat16), (False, torch.float32)}
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert history.epochs[history.best - 1]["valid_score"] > 0.85
+    assert not bf16(TrainConfig(), torch.device("cpu")), "on a CPU only when asked to"
+    assert not bf16(TrainConfig(precision="fp32"), torch.device("cuda"))
+
+
+@pytest.mark.parametrize(
+    "change", [{"label_smoothing": 0.1}, {"focal_gamma": 2.0}, {"class_weights": "balanced"}], ids=str
+)
+def test_what_is_for_classes_is_refused_for_numbers(change) -> None:
+    with pytest.raises(ConfigError, match=f"train.{next(iter(change))}"):
+        refuse_idle(TrainConfig(**change), discrete=False)
+    refuse_idle(TrainConfig(**change), discrete=True)
+    refuse_idle(TrainConfig(), discrete=False)
 
 
 class Vectors:
@@ -91,6 +205,7 @@ def run(
     shuffle: bool = False,
     folder: Path | None = None,
     reporter: Reporter | None = None,
+    model: nn.Module | None = None,
 ):
     rng = np.random.default_rng(0)
     values = list(rng.normal(size=(60, 4)).astype(np.float32))
@@ -100,8 +215,11 @@ def run(
         target = rng.permutation(target)
     view = View(sources={"x": Source(values=values, processor=Vectors())}, index={"x": index}, rows=300)
     task = Classification(["a", "b"])
+    model = model or Net()
     torch.manual_seed(0)
-    model = Net()
+    for layer in model.layers:
+        if hasattr(layer, "reset_parameters"):
+            layer.reset_parameters()
 
     def validate(model):
         model.eval()
@@ -142,6 +260,11 @@ CHANGES = {
     "label_smoothing": 0.3,
     "class_weights": "balanced",
     "augment": False,
+    "schedule": "constant",
+    "l1": 0.1,
+    "focal_gamma": 2.0,
+    "accumulate": 3,
+    "precision": "bf16",
 }
 
 
@@ -220,11 +343,16 @@ def without_seconds(history):
     return [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in history.epochs]
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+OTHERWISE = {"accumulate": 3, "schedule": "one_cycle", "precision": "bf16", "l1": 1e-3, "focal_gamma": 2.0}
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"optimizer": "sgd"}, {"optimizer": "sgd", **OTHERWISE}], ids=["adamw", "sgd", "all"]
+)
 @pytest.mark.parametrize("cuts", [(1,), (10,), (11,), (55,), (3, 17, 25), (11, 11, 11)], ids=str)
-def test_a_training_cut_anywhere_ends_as_if_it_had_not_been(tmp_path, optimizer, cuts) -> None:
+def test_a_training_cut_anywhere_ends_as_if_it_had_not_been(tmp_path, settings, cuts) -> None:
     """Ten steps an epoch. Dropout, augmentation and modality dropout draw random numbers all the way."""
-    config = TrainConfig(epochs=7, batch_rows=30, optimizer=optimizer, patience=100)
+    config = TrainConfig(epochs=7, batch_rows=30, patience=100, **settings)
     straight, history, _ = run(tmp_path, config)
     for cut in cuts:
         with pytest.raises(KeyboardInterrupt):

@@ -70,10 +70,10 @@ class CnnEncoder(nn.Module):
         height, width = pictures.shape[2:]
         for _ in range(stage_count(min(height, width))):
             height, width = (height + 1) // 2, (width + 1) // 2
-        grid = pictures.new_zeros(len(pictures), self.width, height, width)
-        if bool(mask.any()):
-            grid = grid.index_put((mask.nonzero().squeeze(1),), self.stages(pictures[mask]))
-        return grid
+        if not bool(mask.any()):
+            return pictures.new_zeros(len(pictures), self.width, height, width)
+        some = self.stages(pictures[mask])  # of another precision, perhaps
+        return some.new_zeros(len(pictures), self.width, height, width).index_put((mask.nonzero().squeeze(1),), some)
 
 
 def stage_count(side: int) -> int:
