@@ -58,6 +58,8 @@ def _build(manifest: dict[str, Any], arrays: dict[str, np.ndarray], files: dict[
         member=MEMBERS.load(kind).restore(state, task),
         limits=decode(Limits, manifest["limits"]),
         columns=tuple(manifest["columns"]),
+        targets=tuple(manifest.get("targets", (manifest["target"],))),
+        weight=manifest.get("weight"),
     )
 
 

@@ -54,16 +54,22 @@ class Model:
     limits: Limits
     columns: tuple[str, ...]
     """Every column that was an input in training, also those that this model does not look at: they may be given."""
+    targets: tuple[str, ...] = ()
+    """Columns of the target; empty: the one called `target`."""
+    weight: str | None = None
+    """Column that said how much each row counts; metrics count rows by it where a table has it."""
 
     def predict(self, rows: Any, *, root: Path | None = None) -> list[Any]:
-        """One answer for each row, in order. `rows`: a path, DataFrame, Arrow table, dict (one row), list of dicts or
+        """One answer for each row, in order: a label or a number, a list of labels, or of several targets a dict by
+        target. `rows`: a path, DataFrame, Arrow table, dict (one row), list of dicts or
         dict of columns. A column that is absent is missing on every row."""
         if isinstance(rows, Mapping) and not any(isinstance(v, list | tuple | np.ndarray) for v in rows.values()):
             rows = [dict(rows)]
         return self.answer(read(rows, root=root)).labels
 
     def predict_proba(self, rows: Any, *, root: Path | None = None) -> np.ndarray:
-        """[N, K] float64: a probability for each of `classes`; for regression the value itself [N, 1]."""
+        """[N, K] float64: a probability for each of `classes`; for regression the value itself [N, 1]; for several
+        targets the columns of all of them."""
         if isinstance(rows, Mapping) and not any(isinstance(v, list | tuple | np.ndarray) for v in rows.values()):
             rows = [dict(rows)]
         return self.answer(read(rows, root=root)).answers

@@ -10,7 +10,7 @@ from consilience.cli.output import print_json, print_table
 
 def arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("table", metavar="TABLE", help="a .csv, .tsv or .parquet file")
-    command.add_argument("--target", metavar="COL", help="the column that is to be predicted")
+    command.add_argument("--target", metavar="COL", help="the column that is to be predicted; several: a,b")
     command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
     command.add_argument(
         "--json", action="store_true", help="print one JSON object and nothing else on standard output"
@@ -35,5 +35,9 @@ def run(args: argparse.Namespace) -> int:
         rows,
         right=(3, 4),
     )
+    for column, task in found.get("tasks", {}).items():
+        print(f"{column}: {task['kind'] or 'nothing to learn'}, because: {task['reason']}. Another choice: --task KIND")
+        for note in task["notes"]:
+            print(f"Note: {note}")
     print("Another choice: --input NAME=KIND:COLUMN, or --ignore COLUMN")
     return 0

@@ -1,8 +1,9 @@
 """The Open Inference Protocol v2 as tensors in and tensors out, shared by REST and gRPC. Knows no transport.
 
 Every column is an input tensor of shape [B] or [B, 1]: BYTES for files and text (zero bytes: missing), FP64 for numbers
-(NaN: missing; any number type is taken). An input left out is missing on every row. Outputs: `prediction` and, where
-the model has them, `probabilities` [B, K] FP64.
+(NaN: missing; any number type is taken). An input left out is missing on every row. Outputs: `prediction` (of several
+targets one `prediction_<target>` each; a set of labels as text) and, where the model has them, `probabilities` [B, K]
+FP64.
 """
 
 from __future__ import annotations
@@ -129,17 +130,19 @@ def _known(tensor: Tensor, fields: Fields) -> None:
 
 
 def outputs(answer: Answer, model: Model) -> list[Tensor]:
-    predictions = answer.predictions
-    size = len(predictions)
-    if all(isinstance(p, int | float) and not isinstance(p, bool) for p in predictions):
-        first = Tensor(name="prediction", datatype="FP64", shape=(size,), data=[float(p) for p in predictions])
-    else:
-        words = [str(p).encode() for p in predictions]
-        first = Tensor(name="prediction", datatype="BYTES", shape=(size,), data=words)
+    told = model.task.predictions(answer.answers, nested=False)
+    tensors = [_told(name, cells) for name, cells in told.items()]
     if not model.task.discrete:
-        return [first]
-    flat = answer.answers.astype(np.float64)
-    return [first, Tensor(name="probabilities", datatype="FP64", shape=flat.shape, data=flat.ravel().tolist())]
+        return tensors
+    flat = answer.answers[:, list(model.task.probable)].astype(np.float64)
+    return [*tensors, Tensor(name="probabilities", datatype="FP64", shape=flat.shape, data=flat.ravel().tolist())]
+
+
+def _told(name: str, cells: Sequence[Any]) -> Tensor:
+    """Predictions as numbers where all of them are, else as text."""
+    if all(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in cells):
+        return Tensor(name=name, datatype="FP64", shape=(len(cells),), data=[float(cell) for cell in cells])
+    return Tensor(name=name, datatype="BYTES", shape=(len(cells),), data=[str(cell).encode() for cell in cells])
 
 
 def chosen(given: Sequence[Tensor], names: Sequence[str]) -> list[Tensor]:
@@ -161,13 +164,12 @@ def model_metadata(name: str, model: Model, fields: Fields) -> dict[str, Any]:
         {"name": f.column, "datatype": "FP64" if f.form == "number" else "BYTES", "shape": [-1]}
         for f in fields.all.values()
     ]
-    out = [{"name": "prediction", "datatype": _prediction_type(model), "shape": [-1]}]
+    # Of a made-up answer: the types of predictions are the same for all.
+    made_up = model.task.predictions(np.full((1, model.task.width), 1.0 / model.task.width), nested=False)
+    told = [_told(column, cells) for column, cells in made_up.items()]
+    out: list[dict[str, Any]] = [{"name": t.name, "datatype": t.datatype, "shape": [-1]} for t in told]
+    labels = [model.task.names[k] for k in model.task.probable] or list(model.task.names)
     if model.task.discrete:
-        out.append({"name": "probabilities", "datatype": "FP64", "shape": [-1, len(model.task.names)]})
+        out.append({"name": "probabilities", "datatype": "FP64", "shape": [-1, len(labels)]})
     metadata = {"name": name, "versions": [VERSION], "platform": "consilience", "inputs": inputs, "outputs": out}
-    return {**metadata, "parameters": {"target": model.target, "labels": json.dumps(model.task.names)}}
-
-
-def _prediction_type(model: Model) -> str:
-    answer = model.task.decode(np.full((1, model.task.width), 1.0 / model.task.width))
-    return "FP64" if isinstance(answer[0], int | float) and not isinstance(answer[0], bool) else "BYTES"
+    return {**metadata, "parameters": {"target": model.target, "labels": json.dumps(labels)}}

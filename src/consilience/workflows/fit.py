@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from consilience import __version__
 from consilience.bundle.manifest import write_text
 from consilience.bundle.model import Model
@@ -32,7 +34,7 @@ from consilience.workflows.config import PRESETS, RunConfig
 from consilience.workflows.ensembles import ensembles
 from consilience.workflows.leaderboard import About, Entry, choose, enter, measure, rank
 from consilience.workflows.origin import in_memory, remember
-from consilience.workflows.prepare import Prepared, prepare
+from consilience.workflows.prepare import Part, Prepared, prepare
 from consilience.workflows.presets import Candidate, Setting
 from consilience.workflows.runs import Run
 
@@ -124,8 +126,9 @@ def search(
     """Fit the preset's candidates, cheapest first, as long as there is time; then the ensembles. Also whether Ctrl-C
     ended it: what was found by then stands."""
     task, seed = prepared.task, config.seed
-    setting = Setting(prepared=prepared, config=config, reporter=log, point=partial(point, task.kind))
-    answer = Constant(task.constant(prepared.parts["train"].target))
+    setting = Setting(prepared=prepared, config=config, reporter=log, point=_point)
+    train = prepared.parts["train"]
+    answer = Constant(task.constant(train.target, train.weights))
     started = time.monotonic()
     entries = [enter(prepared, answer, About(name=task.baseline, preset="baseline"), seed=seed)]
     # What comes after a candidate: its own score, three ensembles', the test's, the files.
@@ -155,6 +158,10 @@ def search(
         log.say("interrupted: choosing from what is there")
         return entries, True
     return entries, False
+
+
+def _point(rows: Part, answers: np.ndarray) -> dict[str, float | None]:
+    return point(rows.task, answers, rows.target, rows.weights)
 
 
 def _fitted(candidate: Candidate, task: Task, folder: Path, *, left: float, least: float) -> kept.Kept | None:
@@ -200,7 +207,9 @@ def finish(
     }
     model = Model(
         name=best.name,
-        target=config.target,
+        target=", ".join(prepared.targets),
+        targets=prepared.targets,
+        weight=config.data.weight,
         task=task,
         inputs={name: prepared.inputs[name] for name in best.inputs},
         member=best.member,
