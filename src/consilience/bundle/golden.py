@@ -25,7 +25,7 @@ _FULL = 4
 
 def write(path: Path, model: Model) -> None:
     rows = make(model)
-    answers = model.answer(_table(rows)).answers
+    answers = model.answer(_table(rows, model)).answers
     write_arrays(path, {"answers": answers}, {"rows": json.dumps(rows, default=_encode), "tolerance_fp32": "1e-4"})
 
 
@@ -36,7 +36,7 @@ def difference(path: Path, model: Model) -> float:
     with safe_open(path, "numpy") as file:
         rows = json.loads(file.metadata()["rows"], object_hook=_decode)
         want = file.get_tensor("answers")
-    return float(np.abs(model.answer(_table(rows)).answers - want).max())
+    return float(np.abs(model.answer(_table(rows, model)).answers - want).max())
 
 
 def make(model: Model) -> list[dict[str, Any]]:
@@ -56,9 +56,10 @@ def make(model: Model) -> list[dict[str, Any]]:
     return [row(set()) for _ in range(_FULL)] + [row({name}) for name in names] + [row(set(names))]
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
+def _table(rows: list[dict[str, Any]], model: Model) -> Table:
     columns = {name: [row[name] for row in rows] for name in rows[0]}
-    return Table(columns=columns or {"": [None] * len(rows)}, name="golden rows", root=Path("."))
+    unseen = {name: [None] * len(rows) for name in model.columns}  # of a model that looks at nothing
+    return Table(columns=columns or unseen, name="golden rows", root=Path("."))
 
 
 def _encode(value: Any) -> Any:

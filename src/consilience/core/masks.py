@@ -19,3 +19,33 @@ def masked_max(values: Any, mask: Any) -> Any:
     """[N, T, D], [N, T] -> [N, D]; zero where nothing is present."""
     lowest = values.masked_fill(~mask.unsqueeze(-1), float("-inf")).amax(1)
     return lowest.masked_fill(~mask.any(1, keepdim=True), 0.0)
+
+
+def both_ways(forwards: Any, backwards: Any, values: Any, mask: Any) -> Any:
+    """Two recurrent networks (batch first) over the real positions of [N, T, D], one from the first to the last and one
+    from the last to the first -> what both say at each position [N, T, 2 H], zero where the mask is False."""
+    import torch
+
+    place = mask.cumsum(1)  # 1 for the first real position, 2 for the second, ...
+    before = _read(forwards, values, mask, place - 1)
+    after = _read(backwards, values, mask, place[:, -1:] - place)
+    return masked(torch.cat([before, after], dim=-1), mask)
+
+
+def _read(network: Any, values: Any, mask: Any, turn: Any) -> Any:
+    """What the network says at each real position when it reads only those, in the order of `turn` (0, 1, ...).
+
+    Real positions are gathered to the front, so what stands elsewhere is read after them and cannot reach them. Unlike
+    a packed sequence this needs no sorting by length, no copy to the CPU, and it exports to ONNX.
+    """
+    import torch
+
+    length = mask.shape[1]
+    end = length + torch.arange(length, device=mask.device)
+    order = torch.argsort(torch.where(mask, turn, end), dim=1)
+    said, _ = network(_pick(values, order))
+    return _pick(said, turn.masked_fill(~mask, 0))
+
+
+def _pick(values: Any, index: Any) -> Any:
+    return values.gather(1, index.unsqueeze(-1).expand(-1, -1, values.shape[-1]))

@@ -59,9 +59,9 @@ def score(
     """{metric: {"value", "ci95": [low, high]}, ..., "details": {...}}, ready for JSON; None where undefined.
 
     answers [N, K], target [N] or [N, S], names: K names of the answer columns. Rows with equal `groups` [N] (>= 0) are
-    redrawn together; -1 is a row of its own. `weights` [N]: how much each row counts (details count rows). The same rows in another order give the same numbers. Beyond a billion weighted
-    answers (N x K x resamples), fewer resamples are drawn, but at least 100. The intervals are described in
-    `bootstrap.interval`, the details in the metric sets.
+    redrawn together; -1 is a row of its own. `weights` [N]: how much each row counts (details count rows). The same
+    rows in another order give the same numbers. Beyond a billion weighted answers (N x K x resamples), fewer resamples
+    are drawn, but at least 100. The intervals are described in `bootstrap.interval`, the details in the metric sets.
     """
     from consilience.evaluate import bootstrap
 

@@ -68,7 +68,7 @@ def pairs_once(column: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def average_precision(column: np.ndarray, own: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """[R]: the sum over distinct scores, from the highest, of (recall gained) x (precision there); NaN without own rows.
+    """[R]: the sum over distinct scores, from the highest, of recall gained x precision there; NaN without own rows.
 
     Rows of equal score come together, as in scikit-learn's `average_precision_score`.
     """

@@ -1,5 +1,5 @@
-"""How well sets of labels are found. Knows probabilities [N, L] and targets [N, L] of 0, 1 and NaN (not known); knows no
-label's meaning and no model.
+"""How well sets of labels are found. Knows probabilities [N, L] and targets [N, L] of 0, 1 and NaN (not known); knows
+no label's meaning and no model.
 
 What is decided here, where conventions differ
 - A label is predicted at or above the task's threshold (as `Task.decode`).
@@ -34,7 +34,7 @@ def _share(name: str, title: str, meaning: str, *, headline: bool = True, greate
 
 
 class MultilabelMetrics(MetricSet):
-    """F1 in three averages, precision and recall, whole rows right, single decisions wrong, and three of the ranking."""
+    """F1 in three averages, precision and recall, whole rows right, decisions wrong, and three of the ranking."""
 
     metrics = (
         _share("f1_micro", "F1 (micro)", "harmonic mean of precision and recall, all decisions pooled"),

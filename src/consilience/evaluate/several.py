@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,7 +28,7 @@ _SCORE = Metric(
 class SeveralMetrics(MetricSet):
     """`score`, then target.metric for every target."""
 
-    metrics = (_SCORE,)
+    metrics: ClassVar[tuple[Metric, ...]] = (_SCORE,)
 
     @classmethod
     def of(cls, task: Any) -> Any:

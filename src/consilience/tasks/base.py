@@ -124,7 +124,7 @@ class Task(ABC):
 
     @abstractmethod
     def cost(self, constant: np.ndarray) -> float:
-        """Mean loss of the constant answer [K] where it is right: the unit that losses of several tasks are added in."""
+        """Mean loss of the constant answer [K] where it is right: the unit that losses of several tasks have."""
 
     @abstractmethod
     def decode(self, answers: np.ndarray) -> list[Any]:

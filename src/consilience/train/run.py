@@ -122,7 +122,9 @@ def train(
     folder: Path,
     reporter: Reporter,
 ) -> History:
-    """Train `model` in place on all rows of `view`, each counting `weights` [N], 1 on average, in the loss; at the end it holds the weights of the best validation score.
+    """Train `model` in place on all rows of `view`; at the end it holds the weights of the best validation score.
+
+    `weights` [N]: how much each row counts in the loss, 1 on average.
 
     Deterministic under `seed` on a CPU unless the deadline cuts it short. On Ctrl-C it holds the best weights so far.
     Every epoch leaves a checkpoint in `folder`; a training that finds one there goes on from it, to the same end.

@@ -23,7 +23,8 @@ def predict(
     run: Path, source: Any, *, out: Path | None, proba: bool, root: Path | None, reporter: Reporter
 ) -> dict[str, Any]:
     """Answer every row of a table, in its order: its columns, then `prediction` (of several targets one
-    `prediction_<target>` each), then with `proba` one `proba_<class>` each (`proba_<target>_<class>`). Written to `out` (.csv, .parquet or .jsonl) where given. Returns {"rows", "bad_cells", "out", "columns"}."""
+    `prediction_<target>` each), then with `proba` one `proba_<class>` each (`proba_<target>_<class>`). Written
+    to `out` (.csv, .parquet or .jsonl) where given. Returns {"rows", "bad_cells", "out", "columns"}."""
     model = load(run)
     table = read(source, root=root)
     if not len(table):
@@ -92,7 +93,7 @@ def evaluate(
         "by": {},
     }
     if grouping is not None:
-        values = [grouping[r] for r in rows]
+        values = [grouping[int(r)] for r in rows]
         out["by"] = by_group(opened, answers, target, values, names=names, groups=groups, weights=counts, seed=seed)
     if counts is not None:
         plain = score(opened, answers, target, names=names, groups=groups, seed=seed)

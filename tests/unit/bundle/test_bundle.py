@@ -84,3 +84,14 @@ def test_a_table_may_have_only_columns_that_the_chosen_model_does_not_look_at(ru
     np.testing.assert_array_equal(model.predict_proba([{"price": 3.5}]), np.full((1, 4), 0.25))
     with pytest.raises(DataError, match="none of the model's columns"):
         model.predict([{"prize": 3.5}])
+
+
+def test_golden_rows_of_a_model_that_looks_at_nothing(run, tmp_path):
+    """What an early Ctrl-C leaves."""
+    from dataclasses import replace
+
+    from consilience.models.constant import Constant
+
+    model = replace(cs.load(run), member=Constant(np.full(4, 0.25)), inputs={})
+    golden.write(tmp_path / "golden.safetensors", model)
+    assert golden.difference(tmp_path / "golden.safetensors", model) == 0

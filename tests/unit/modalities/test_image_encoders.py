@@ -11,7 +11,7 @@ import torch
 from consilience.core.batch import Tokens
 from consilience.modalities.image import ENCODERS, Image
 from consilience.modalities.image.config import Config
-from consilience.modalities.image.encoders.cnn import CnnEncoder, stage_count
+from consilience.modalities.image.encoders import grid
 
 SHAPE = {"channels": 3, "height": 32, "width": 32}
 
@@ -131,45 +131,60 @@ def test_onnx_agrees(kind: str) -> None:
 
 
 @pytest.mark.parametrize(("side", "stages"), [(16, 1), (32, 2), (64, 3), (96, 4), (128, 4), (224, 5), (8, 1)])
-def test_stages_grow_with_the_picture(side: int, stages: int) -> None:
-    assert stage_count(side) == stages
-    encoder = build("cnn", {"channels": 3, "height": side, "width": side}, width=24, channels=8).eval()
-    grid = -(-side // 2**stages)
-    assert encoder(pictures(2, side=side)).values.shape == (2, grid * grid, 24)
+@encoders
+def test_stages_grow_with_the_picture(kind: str, side: int, stages: int) -> None:
+    shape = {"channels": 3, "height": side, "width": side}
+    assert grid.halvings(shape) == stages
+    encoder = build(kind, shape, width=24, channels=4).eval()
+    tokens = -(-side // 2**stages)
+    assert encoder(pictures(2, side=side)).values.shape == (2, tokens * tokens, 24)
 
 
 @pytest.mark.parametrize("side", [20, 33, 50])
-def test_odd_sides_agree_between_both_ways_of_training(side: int) -> None:
+@encoders
+def test_odd_sides_agree_between_both_ways_of_training(kind: str, side: int) -> None:
     shape = {"channels": 3, "height": side, "width": side}
-    one, two = (build("cnn", shape).train() for _ in range(2))
+    one, two = (build(kind, shape, width=24, channels=8).train() for _ in range(2))
     full, holed = pictures(3, side=side), pictures(4, side=side, missing=(3,))
     holed.values[:3] = full.values
     torch.testing.assert_close(one(full).values, two(holed).values[:3])
 
 
-def test_every_setting_changes_the_network() -> None:
-    size = {
-        name: sum(p.numel() for p in build("cnn", **{name: value}).parameters())
-        for name, value in {"width": 64, "channels": 16}.items()
-    }
-    default = sum(p.numel() for p in build("cnn").parameters())
-    assert all(count < default for count in size.values())
-    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in build("cnn", norm="group").modules())
-    dropped = build("cnn", dropout=0.5).train()(pictures(4)).values
-    kept = build("cnn").train()(pictures(4)).values
+@encoders
+def test_group_norm_and_dropout_are_what_they_say(kind: str) -> None:
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in build(kind, norm="group").modules())
+    dropped = build(kind, dropout=0.5).train()(pictures(4)).values
+    kept = build(kind).train()(pictures(4)).values
     assert (dropped == 0).float().mean() > (kept == 0).float().mean() + 0.1
-    for wrong in ({"width": 0}, {"channels": 0}, {"dropout": 1.0}):
+
+
+@encoders
+def test_impossible_settings_are_refused(kind: str) -> None:
+    config = ENCODERS.load(kind).Config
+    counts = {"width", "channels", "blocks", "convolutions"} & set(config.__dataclass_fields__)
+    for wrong in ({"dropout": 1.0}, *({name: 0} for name in counts)):
         with pytest.raises(ValueError, match="must be"):
-            CnnEncoder.Config(**wrong)
+            config(**wrong)
 
 
-def test_collated_pictures_fit_the_encoder_and_can_be_learned() -> None:
+def test_depth_is_convolutions() -> None:
+    def depth(kind: str, **settings: int) -> int:
+        return sum(
+            isinstance(m, torch.nn.Conv2d) and m.kernel_size == (3, 3) for m in build(kind, **settings).modules()
+        )
+
+    assert [depth("resnet", blocks=n) for n in (1, 2, 4)] == [5, 9, 17]  # 32 pixels: two stages, and the stem
+    assert [depth("vgg", convolutions=n) for n in (1, 2, 4)] == [2, 4, 8]
+
+
+@encoders
+def test_collated_pictures_fit_the_encoder_and_can_be_learned(kind: str) -> None:
     red, green = np.zeros((2, 32, 32, 3), np.uint8)
     red[8:20, 8:20, 0], green[8:20, 8:20, 1] = 255, 255
     processor = Image().fit([red, green], Config(size=32), weights=np.ones(2))
     tokens = processor.collate([red, green] * 4).map(torch.from_numpy)
     torch.manual_seed(0)
-    encoder = build("cnn", processor.shape(), width=16, channels=8).train()
+    encoder = build(kind, processor.shape(), width=16, channels=8).train()
     head = torch.nn.Linear(16, 2)
     target = torch.tensor([0, 1] * 4)
     optimizer = torch.optim.Adam([*encoder.parameters(), *head.parameters()], lr=1e-2)

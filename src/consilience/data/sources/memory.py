@@ -46,8 +46,8 @@ def read(source: Any, *, root: Path) -> Table:
 
 
 def plain(value: Any) -> Any:
-    """One value as a raw cell: str, int, float, bool, bytes, datetime or None (which NaN, NA and NaT become), or a tuple
-    of such (which a list becomes; no input may hold one, but a target may)."""
+    """One value as a raw cell: str, int, float, bool, bytes, datetime or None (which NaN, NA and NaT become), or a
+    tuple of such (which a list becomes; no input may hold one, but a target may)."""
     kind = type(value)
     if kind in _PLAIN:
         return value

@@ -24,7 +24,14 @@ from consilience.modalities.base import ColumnSample, Evidence, Features, Field,
 from consilience.modalities.image import augment, collate, features, load, sniff, transform
 from consilience.modalities.image.config import Config as ImageConfig
 
-ENCODERS = Family("image encoder", {"cnn": "consilience.modalities.image.encoders.cnn:CnnEncoder"})
+ENCODERS = Family(
+    "image encoder",
+    {
+        "cnn": "consilience.modalities.image.encoders.cnn:CnnEncoder",
+        "resnet": "consilience.modalities.image.encoders.resnet:ResnetEncoder",
+        "vgg": "consilience.modalities.image.encoders.vgg:VggEncoder",
+    },
+)
 
 HEADERS = 200
 """Picture headers read to decide the size."""

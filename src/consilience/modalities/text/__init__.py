@@ -24,6 +24,8 @@ ENCODERS = Family(
     {
         "bag": "consilience.modalities.text.encoders.bag:BagEncoder",
         "gru": "consilience.modalities.text.encoders.gru:GruEncoder",
+        "lstm": "consilience.modalities.text.encoders.lstm:LstmEncoder",
+        "transformer": "consilience.modalities.text.encoders.transformer:TransformerEncoder",
     },
 )
 

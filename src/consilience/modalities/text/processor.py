@@ -60,7 +60,7 @@ class TextProcessor(Processor):
         return Features(matrix=matrix, present=present, names=self._names)
 
     def shape(self) -> dict[str, int]:
-        return {"vocabulary": len(self.tokens) + RESERVED}
+        return {"vocabulary": len(self.tokens) + RESERVED, "length": self.config.max_tokens}
 
     def state(self) -> State:
         arrays = {f"tokens.{name}": array for name, array in self.tokens.arrays().items()}

@@ -6,17 +6,13 @@ pools nor fuses: that is for whoever receives the tokens. Shape legend: U cells,
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import nn
 
 from consilience.core.batch import Tokens
-
-GRID = 8
-"""Tokens along a side that the number of stages aims at."""
+from consilience.modalities.image.encoders import grid
 
 
 class CnnEncoder(nn.Module):
@@ -41,47 +37,16 @@ class CnnEncoder(nn.Module):
 
     def __init__(self, config: Config, shape: dict[str, int]) -> None:
         super().__init__()
-        self.width = config.width
-        stages = stage_count(min(shape["height"], shape["width"]))
-        widths = [min(config.channels * 2**stage, config.width) for stage in range(stages - 1)] + [config.width]
+        self.width, self.halved = config.width, grid.halvings(shape)
+        widths = grid.widths(config.channels, config.width, self.halved)
         layers: list[nn.Module] = []
         for before, after in zip([shape["channels"], *widths], widths, strict=False):
-            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False), _norm(config.norm, after)]
+            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False), grid.norm(config.norm, after)]
             layers.append(nn.ReLU())
         self.stages = nn.Sequential(*layers)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, tokens: Tokens) -> Tokens:
-        """values [U, T, 3, H, W] -> [U, T * h * w, D]; the mask of a picture becomes the mask of all its tokens."""
-        pictures, mask = tokens.values.flatten(0, 1), tokens.mask.flatten(0, 1)
-        if self.training and not bool(mask.all()):
-            grid = self._present_only(pictures, mask)
-        else:
-            # Whatever a masked picture holds (NaN, say) must not reach anything.
-            grid = self.stages(pictures.masked_fill(~mask[:, None, None, None], 0.0))
-        area = grid.shape[2] * grid.shape[3]
-        cells, images = tokens.mask.shape
-        values = grid.flatten(2).transpose(1, 2).reshape(cells, images * area, self.width)
-        spread = tokens.mask.unsqueeze(2).expand(cells, images, area).reshape(cells, images * area)
-        return Tokens(values=self.dropout(values.masked_fill(~spread.unsqueeze(2), 0.0)), mask=spread)
-
-    def _present_only(self, pictures: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """While training, normalisation must learn from real pictures only. Never exported: nothing trains there."""
-        height, width = pictures.shape[2:]
-        for _ in range(stage_count(min(height, width))):
-            height, width = (height + 1) // 2, (width + 1) // 2
-        if not bool(mask.any()):
-            return pictures.new_zeros(len(pictures), self.width, height, width)
-        some = self.stages(pictures[mask])  # of another precision, perhaps
-        return some.new_zeros(len(pictures), self.width, height, width).index_put((mask.nonzero().squeeze(1),), some)
-
-
-def stage_count(side: int) -> int:
-    """Halvings that bring `side` pixels nearest to GRID; at least one."""
-    return max(1, round(math.log2(max(side, 1) / GRID)))
-
-
-def _norm(kind: str, channels: int) -> nn.Module:
-    if kind == "batch":
-        return nn.BatchNorm2d(channels)
-    return nn.GroupNorm(math.gcd(channels, 8), channels)
+        """values [U, T, 3, H, W] -> [U, T * h * w, D]."""
+        out = grid.encode(self.stages, tokens, width=self.width, halved=self.halved, training=self.training)
+        return Tokens(values=self.dropout(out.values), mask=out.mask)

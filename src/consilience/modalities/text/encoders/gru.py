@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from consilience.core.batch import Tokens
-from consilience.core.masks import masked
+from consilience.core.masks import both_ways, masked
 from consilience.modalities.text.transform import PADDING
 
 
@@ -45,25 +44,5 @@ class GruEncoder(nn.Module):
     def forward(self, tokens: Tokens) -> Tokens:
         mask_UT = tokens.mask
         vectors_UTD = self.dropout(self.embedding(tokens.values.masked_fill(~mask_UT, PADDING)))
-        place_UT = mask_UT.cumsum(1)  # 1 for the first real token, 2 for the second, ...
-        before_UTH = _read(self.forwards, vectors_UTD, mask_UT, place_UT - 1)
-        after_UTH = _read(self.backwards, vectors_UTD, mask_UT, place_UT[:, -1:] - place_UT)
-        values_UTD = self.dropout(torch.cat([before_UTH, after_UTH], dim=-1))
+        values_UTD = self.dropout(both_ways(self.forwards, self.backwards, vectors_UTD, mask_UT))
         return Tokens(values=masked(values_UTD, mask_UT), mask=mask_UT)
-
-
-def _read(gru: nn.GRU, vectors_UTD: Tensor, mask_UT: Tensor, turn_UT: Tensor) -> Tensor:
-    """What the GRU says at each real token when it reads only those, in the order of `turn` (0, 1, ...).
-
-    Real tokens are gathered to the front, so what stands elsewhere is read after them and cannot reach them. Unlike a
-    packed sequence this needs no sorting by length, no copy to the CPU, and it exports to ONNX.
-    """
-    length = mask_UT.shape[1]
-    end_UT = length + torch.arange(length, device=mask_UT.device)
-    order_UT = torch.argsort(torch.where(mask_UT, turn_UT, end_UT), dim=1)
-    said_UTH, _ = gru(_pick(vectors_UTD, order_UT))
-    return _pick(said_UTH, turn_UT.masked_fill(~mask_UT, 0))
-
-
-def _pick(values_UTD: Tensor, index_UT: Tensor) -> Tensor:
-    return values_UTD.gather(1, index_UT.unsqueeze(-1).expand(-1, -1, values_UTD.shape[-1]))
