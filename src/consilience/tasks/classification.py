@@ -36,6 +36,8 @@ class Classification(Task):
 
     @classmethod
     def claims(cls, cells: Sequence[Any]) -> str | None:
+        if any(isinstance(c, list | tuple) for c in cells):
+            return None
         distinct = {clean(c) for c in cells}
         numbers = sum(label_number(c) is not None for c in distinct)
         if numbers < len(distinct):
@@ -57,6 +59,12 @@ class Classification(Task):
         line: Line = from_one,
         columns: Sequence[str] = (),
     ) -> Classification:
+        for row, cell in enumerate(cells):
+            if isinstance(cell, list | tuple):
+                raise DataError(
+                    f"column {column!r}, row {line(row)}: {short(cell)} is a list, and a class is one label. Several "
+                    "labels: pass --task multilabel."
+                )
         counts = Counter(clean(c) for c in cells)
         if len(counts) < 2:
             raise DataError(

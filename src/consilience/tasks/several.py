@@ -25,6 +25,10 @@ from consilience.tasks.choose import AUTO, blank_is_answer, choose, settings
 from consilience.tasks.question import Question
 
 
+def _nowhere() -> slice:
+    return slice(0, 0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """One of the targets."""
@@ -37,10 +41,10 @@ class Target:
     """What its constant answer costs, times the share of the rows that have it."""
     constant: np.ndarray
     """The answer that looks at nothing."""
-    columns: slice = slice(0, 0)
+    columns: slice = field(default_factory=_nowhere)
     """Of the answers, of the scores, and of the encoded targets."""
-    scores: slice = slice(0, 0)
-    places: slice = slice(0, 0)
+    scores: slice = field(default_factory=_nowhere)
+    places: slice = field(default_factory=_nowhere)
 
     def truth(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The rows of [N, S] that have it, and its own encoded target."""
