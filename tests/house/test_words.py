@@ -20,7 +20,7 @@ from consilience.core.registry import Family
 from consilience.modalities import MODALITIES
 
 PACKAGE = Path(consilience.__file__).parent
-MAY_CHOOSE_BY_NAME = ("cli/", "recipes/", "workflows/demos/")
+MAY_CHOOSE_BY_NAME = ("cli/", "recipes/", "testing/", "workflows/demos/")
 
 # "text" is also an everyday word of programming (read_text, TextIO). An identifier means the modality when it speaks
 # of it as one of several.

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from consilience.bundle.manifest import write_arrays
-from consilience.bundle.model import Model
+from consilience.bundle.model import Input, Model
 from consilience.core.seeding import generator
 from consilience.data.table import Table
 from consilience.modalities import MODALITIES
@@ -42,18 +42,18 @@ def difference(path: Path, model: Model) -> float:
 def make(model: Model) -> list[dict[str, Any]]:
     """Generated raw rows: `_FULL` whole ones, one without each input in turn, one without any."""
     rng = generator(0, "golden")
-    names = sorted(model.member.inputs)
+    seen: dict[tuple[str, ...], Input] = {}  # inputs that look at the same columns see the same cell
+    for name in sorted(model.member.inputs):
+        seen.setdefault(model.inputs[name].plan.columns, model.inputs[name])
 
-    def row(without: set[str]) -> dict[str, Any]:
+    def row(without: set[tuple[str, ...]]) -> dict[str, Any]:
         cells: dict[str, Any] = {}
-        for name in names:
-            given = model.inputs[name]
+        for columns, given in seen.items():
             cell = MODALITIES.load(given.plan.modality)().example(given.config, given.processor, rng)
-            gone = name in without
-            cells |= {c: None if gone else v for c, v in zip(given.plan.columns, cell, strict=True)}
+            cells |= {c: None if columns in without else v for c, v in zip(columns, cell, strict=True)}
         return cells
 
-    return [row(set()) for _ in range(_FULL)] + [row({name}) for name in names] + [row(set(names))]
+    return [row(set()) for _ in range(_FULL)] + [row({columns}) for columns in seen] + [row(set(seen))]
 
 
 def _table(rows: list[dict[str, Any]], model: Model) -> Table:

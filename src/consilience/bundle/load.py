@@ -15,6 +15,8 @@ from consilience.core.limits import Limits
 from consilience.core.state import State
 from consilience.data.infer import InputPlan
 from consilience.modalities import MODALITIES
+from consilience.modalities.backbone import restore_backbone
+from consilience.modalities.frozen import FrozenProcessor
 from consilience.models import MEMBERS
 from consilience.tasks import TASKS
 
@@ -29,12 +31,12 @@ def load(path: str | Path) -> Model:
     arrays = read_arrays(folder / "weights.safetensors")
     files = {name: (folder / name).read_bytes() for name in manifest.get("model_files", ())[1:]}
     try:
-        return _build(manifest, arrays, files)
+        return _build(folder, manifest, arrays, files)
     except (KeyError, TypeError, IndexError, ConfigError) as error:
         raise BundleError(f"{folder}: the manifest and the weights do not fit together: {error!r}") from error
 
 
-def _build(manifest: dict[str, Any], arrays: dict[str, np.ndarray], files: dict[str, bytes]) -> Model:
+def _build(folder: Path, manifest: dict[str, Any], arrays: dict[str, np.ndarray], files: dict[str, bytes]) -> Model:
     inputs = {}
     for number, given in enumerate(manifest["inputs"]):
         modality = MODALITIES.load(given["modality"])()
@@ -46,7 +48,12 @@ def _build(manifest: dict[str, Any], arrays: dict[str, np.ndarray], files: dict[
             columns=tuple(given["columns"]),
             kinds=tuple(given["kinds"]),
         )
-        inputs[plan.name] = Input(plan=plan, config=config, processor=modality.restore(state, config))
+        if (about := given.get("backbone")) is None:
+            inputs[plan.name] = Input(plan=plan, config=config, processor=modality.restore(state, config))
+        else:
+            backbone = restore_backbone(modality.backbones, about, folder / about["folder"])
+            processor = FrozenProcessor.restore(state)
+            inputs[plan.name] = Input(plan=plan, config=config, processor=processor, backbone=backbone)
     task = TASKS.load(manifest["task"]["kind"]).restore(manifest["task"])
     kind = manifest["model"]["kind"]
     state = State(arrays=_under(arrays, "model/"), meta=manifest["model"]["state"], files=files)

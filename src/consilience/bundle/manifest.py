@@ -52,7 +52,8 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 def seal(folder: Path, manifest: dict[str, Any]) -> None:
     """Write the manifest, last, with the hash of every other file."""
-    files = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != MANIFEST)
+    paths = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    files = sorted(name for name in paths if name != MANIFEST)
     hashes = {name: sha256(folder / name) for name in files}
     write_text(folder / MANIFEST, json.dumps({**manifest, "files": hashes}, indent=1, ensure_ascii=False) + "\n")
 

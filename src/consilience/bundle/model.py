@@ -13,10 +13,12 @@ from consilience.core.errors import DataError, unknown
 from consilience.core.limits import Limits
 from consilience.core.progress import Reporter
 from consilience.data.cells import Dataset, Problem
+from consilience.data.encode import Encoding
 from consilience.data.infer import InputPlan
 from consilience.data.loader import load as load_cells
 from consilience.data.sources import read
 from consilience.data.table import Table
+from consilience.modalities.backbone import Backbone
 from consilience.modalities.base import Processor
 from consilience.models.base import Member
 from consilience.models.view import Source, View
@@ -30,6 +32,13 @@ class Input:
     plan: InputPlan
     config: Any
     processor: Processor
+    backbone: Backbone | None = None
+    """What turns its cells into the vectors that the processor and the models see; None: they see the cells."""
+
+    def built_from(self) -> dict[str, Any]:
+        """What a network is told of it."""
+        frozen = {} if self.backbone is None else {"frozen": True}
+        return {"modality": self.plan.modality, "shape": self.processor.shape(), **frozen}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +91,7 @@ class Model:
         """Load the cells of a table and answer all of its rows."""
         dataset = self.load(table, workers=workers, reporter=reporter)
         answers = self.member.predict(self.view(dataset))
-        problems = tuple(p for cells in dataset.inputs.values() for p in cells.problems)
+        problems = tuple(dict.fromkeys(p for cells in dataset.inputs.values() for p in cells.problems))
         return Prediction(answers=answers, labels=self.task.decode(answers), names=self.task.names, problems=problems)
 
     def load(self, table: Table, *, workers: int | None = None, reporter: Reporter | None = None) -> Dataset:
@@ -96,6 +105,11 @@ class Model:
             self.limits,
             workers=workers,
             reporter=reporter,
+            encodings={
+                name: Encoding(backbone=given.backbone)
+                for name, given in self.inputs.items()
+                if given.backbone is not None
+            },
         )
 
     def view(self, dataset: Dataset) -> View:
@@ -128,6 +142,7 @@ def load_inputs(
     workers: int | None = None,
     reporter: Reporter | None = None,
     scratch: Path | None = None,
+    encodings: Mapping[str, Encoding] | None = None,
 ) -> Dataset:
     """Load the inputs of a table. A column the table lacks is missing on every row."""
     columns = [column for plan in plans.values() for column in plan.columns]
@@ -146,4 +161,5 @@ def load_inputs(
             workers=workers,
             progress=lambda done, total: advance(done * rows // max(total, 1), ""),
             scratch=scratch,
+            encodings=encodings,
         )

@@ -19,6 +19,7 @@ from consilience.bundle.manifest import FORMAT, seal, unseal, write_arrays, writ
 from consilience.bundle.model import Model
 from consilience.core.config import dump_toml, encode
 from consilience.data.sources import write
+from consilience.modalities.backbone import Backbone
 
 
 def save(
@@ -46,6 +47,7 @@ def rewrite(model: Model, source: Path, folder: Path, *, about: Mapping[str, Any
         described = _write_model(model, work)
         for name in original["files"]:
             if name not in original.get("model_files", ("weights.safetensors",)):
+                (work / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source / name, work / name)
         kept = {key: original[key] for key in ("created", "facts")}
         _seal(work, {**described, **kept, **about})
@@ -75,8 +77,10 @@ def _write_model(model: Model, work: Path) -> dict[str, Any]:
         learned = given.processor.state()
         arrays |= {f"input{number}/{key}": value for key, value in learned.arrays.items()}
         plan = given.plan
+        frozen = {} if given.backbone is None else {"backbone": _write_backbone(given.backbone, work)}
         inputs.append(
             {
+                **frozen,
                 "name": name,
                 "modality": plan.modality,
                 "columns": list(plan.columns),
@@ -105,6 +109,14 @@ def _write_model(model: Model, work: Path) -> dict[str, Any]:
     }
 
 
+def _write_backbone(backbone: Backbone, work: Path) -> dict[str, Any]:
+    """Its files in a folder of their own, which inputs that share it share; what the manifest says of it."""
+    folder = Path("backbones") / backbone.fingerprint[:16]
+    if not (work / folder).exists():
+        backbone.save(work / folder)
+    return {**backbone.about(), "folder": folder.as_posix()}
+
+
 def _seal(work: Path, manifest: Mapping[str, Any]) -> None:
     seal(work, json.loads(json.dumps(manifest, default=_plain)))
 
@@ -122,6 +134,8 @@ def card(model: Model, facts: Mapping[str, Any]) -> str:
     lines += ["| input | modality | columns |", "|---|---|---|"]
     lines += [f"| {n} | {i.plan.modality} | {', '.join(i.plan.columns)} |" for n, i in sorted(model.inputs.items())]
     lines += ["", "Any input may be missing on any row.", ""]
+    for backbone in {b.fingerprint: b for i in model.inputs.values() if (b := i.backbone) is not None}.values():
+        lines.append(f"- backbone {backbone.name}: {backbone.size / 1e6:.1f} MB of this folder, frozen")
     lines += [f"- {key}: {json.dumps(value, ensure_ascii=False, default=_plain)}" for key, value in facts.items()]
     lines += ["", "Predict: `consilience predict THIS_FOLDER table.csv`", ""]
     return "\n".join(lines)

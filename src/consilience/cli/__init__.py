@@ -13,13 +13,14 @@ from consilience.core.errors import UserError
 COMMANDS = {
     "demo": "run the main job on real data that a package ships",
     "fit": "train on a table and leave a run folder",
+    "encode": "fill the store with the vectors of frozen backbones",
     "evaluate": "score a trained model on a table",
     "predict": "answer every row of a table",
     "export": "turn a trained model into a folder that predicts without torch",
     "serve": "answer over HTTP and gRPC, with a web page and metrics",
     "inspect": "show what each column of a table is taken for, and why",
     "config": "show a whole config, every default written out",
-    "list": "list the encoders, fusions, tasks or modalities",
+    "list": "list the encoders, backbones, fusions, tasks or modalities",
     "doctor": "show versions, devices and the usual mistakes",
 }
 

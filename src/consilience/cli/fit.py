@@ -26,7 +26,8 @@ def arguments(command: argparse.ArgumentParser) -> None:
         metavar="KIND",
         help="auto, classification, regression, multilabel, ordinal (default: auto, which looks at the target)",
     )
-    command.add_argument("--preset", metavar="NAME", help="auto, classic or deep (default: auto)")
+    command.add_argument("--preset", metavar="NAME", help="auto, classic, deep or pretrained (default: auto)")
+    backbone_arguments(command)
     command.add_argument(
         "--time-budget", metavar="TIME", help="for the whole run, for example 60s or 10m (default: 5m)"
     )
@@ -97,6 +98,7 @@ def flags(args: argparse.Namespace) -> dict[str, Any]:
         "weight": args.weight,
         "media_root": args.media_root,
         "ignore": args.ignore or None,
+        "store": args.store,
     }
     top = {
         "target": args.target,
@@ -106,8 +108,31 @@ def flags(args: argparse.Namespace) -> dict[str, Any]:
         "time_budget": parse_seconds(args.time_budget) if args.time_budget else None,
         "inputs": inputs or None,
         "data": {k: v for k, v in data.items() if v is not None} or None,
+        "pretrained": backbone_flags(args) or None,
     }
     return {k: v for k, v in top.items() if v is not None}
+
+
+def backbone_arguments(command: argparse.ArgumentParser) -> None:
+    """Flags of every command that encodes with backbones."""
+    command.add_argument(
+        "--backbone",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="KEY=WEIGHTS",
+        help="weights for a modality or an input: a folder as save_pretrained writes it, package:NAME for weights that "
+        "a package ships (see `consilience list backbones`), or hub:ID (may be repeated)",
+    )
+    command.add_argument("--allow-download", action="store_true", help="let hub:ID fetch what is not here yet")
+    command.add_argument("--store", metavar="DIR", help="encode-once store: what is in it is not computed again")
+
+
+def backbone_flags(args: argparse.Namespace) -> dict[str, Any]:
+    from consilience.workflows.backbones import references
+
+    given = {"backbones": references(args.backbone), "allow_download": args.allow_download}
+    return {key: value for key, value in given.items() if value}
 
 
 def show(fitted: Any) -> None:

@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from consilience.core.errors import BadCell, UserError
+from consilience.core.errors import UserError
 from consilience.core.limits import Limits
 from consilience.core.registry import Family
 from consilience.data.cells import Cells, Dataset, Problem
+from consilience.data.encode import Encoding, encode
 from consilience.data.infer import InputPlan
 from consilience.data.sink import FileSink, Sink, open_sink
 from consilience.data.table import Table
-from consilience.data.workers import Job, Outcome, RawCell, Workers, load_media
+from consilience.data.workers import Job, Outcome, RawCell, Workers, load_media, load_plain
 from consilience.modalities import MODALITIES
 from consilience.modalities.base import Modality
 
@@ -51,6 +52,7 @@ def load(
     workers: int | None = None,
     progress: Progress | None = None,
     scratch: Path | None = None,
+    encodings: Mapping[str, Encoding] | None = None,
     modalities: Family = MODALITIES,
 ) -> Dataset:
     """Load all inputs of `table`. `configs` are the resolved processing configs, by input.
@@ -60,6 +62,7 @@ def load(
     workers: processes that decode media; 0 for none, None for one per core. Few cells are decoded in this process.
     scratch: a folder for values too many for memory (it and its files are the caller's to remove when the dataset is
     no longer used); None keeps everything in memory. When loading fails or is interrupted, no file is left.
+    encodings: by input, how its cells become vectors of a frozen backbone, which are then its values.
     """
     limits = Limits() if limits is None else limits
     inputs = [_distinct(table, plan, modalities.load(plan.modality)(), configs[name]) for name, plan in plans.items()]
@@ -69,6 +72,10 @@ def load(
         with Workers(_count(workers, inputs)) as pool:
             loaded = {}
             for item in inputs:
+                if (encoding := (encodings or {}).get(item.plan.name)) is not None:
+                    job = Job(modality=item.modality, config=item.config, root=table.root, limits=limits)
+                    loaded[item.plan.name] = _encode(item, job, encoding, pool, workers, tick)
+                    continue
                 sinks.append(open_sink(len(item.cells), item.modality.array(item.config), scratch))
                 job = Job(modality=item.modality, config=item.config, root=table.root, limits=limits)
                 loaded[item.plan.name] = _load(item, job, sinks[-1], pool, workers, tick)
@@ -127,7 +134,7 @@ def _load(item: _Input, job: Job, sink: Sink, pool: Workers, workers: int | None
         for u, outcome in zip(places, outcomes, strict=True):
             keep(u, outcome, written=file is not None)
     else:
-        load_one = load_media if item.modality.media else _load_plain
+        load_one = load_media if item.modality.media else load_plain
         for done, (u, cell) in enumerate(zip(places, cells, strict=True), 1):
             keep(u, load_one(job, cell))
             if done % _EVERY == 0:
@@ -137,13 +144,23 @@ def _load(item: _Input, job: Job, sink: Sink, pool: Workers, workers: int | None
     return Cells(values=sink.finish(ok), index=item.index, groups=groups[item.index], problems=problems)
 
 
-def _load_plain(job: Job, cell: RawCell) -> Outcome:
-    """Load a cell that is not media. Unlike a decoder of files, our own parsers raise BadCell or have a bug."""
-    try:
-        value, remarks = job.modality.load(cell, job.config, job.root, job.limits)
-    except BadCell as error:
-        return Outcome(reason=error.reason)
-    return Outcome(value=value, remarks=remarks)
+def _encode(
+    item: _Input, job: Job, encoding: Encoding, pool: Workers, workers: int | None, tick: Callable[[int], None]
+) -> Cells:
+    places = [u for u, cell in enumerate(item.cells) if cell is not None]
+    cells = [cell for cell in item.cells if cell is not None]
+    tick(len(item.cells) - len(cells))
+    several = workers != 0 and len(cells) >= _FEW
+    vectors, outcomes = encode(cells, job, encoding, pool=pool if several else None, tick=tick)
+    values: list[Any] = [None] * len(item.cells)
+    groups = np.full(len(item.cells), -1, np.int64)
+    remarkable: dict[int, Outcome] = {}
+    for u, vector, outcome in zip(places, vectors, outcomes, strict=True):
+        values[u], groups[u] = vector, -1 if vector is None else outcome.group
+        if outcome.reason is not None or outcome.remarks:
+            remarkable[u] = outcome
+    problems = _problems(item.plan, item.index, remarkable)
+    return Cells(values=values, index=item.index, groups=groups[item.index], problems=problems)
 
 
 def _problems(plan: InputPlan, index: np.ndarray, remarkable: Mapping[int, Outcome]) -> tuple[Problem, ...]:

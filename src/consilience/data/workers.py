@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -61,6 +62,27 @@ def load_media(job: Job, cell: RawCell) -> Outcome:
     A file is read here, once, and handed on as bytes, so that hashing costs no second read. What cannot be read is
     handed on as it is: saying what is wrong with it is the modality's business.
     """
+    content = read_content(job, cell)
+    try:
+        value, remarks = job.modality.load(tuple(content), job.config, job.root, job.limits)
+    except BadCell as error:
+        return Outcome(reason=error.reason)
+    except Exception as error:  # decoders raise anything on damaged bytes, and one cell must not end the run
+        return Outcome(reason=f"the decoder failed ({type(error).__name__})")
+    return Outcome(value=value, remarks=remarks, group=-1 if value is None else content_hash(content))
+
+
+def load_plain(job: Job, cell: RawCell) -> Outcome:
+    """Load a cell that is not media. Unlike a decoder of files, our own parsers raise BadCell or have a bug."""
+    try:
+        value, remarks = job.modality.load(cell, job.config, job.root, job.limits)
+    except BadCell as error:
+        return Outcome(reason=error.reason)
+    return Outcome(value=value, remarks=remarks)
+
+
+def read_content(job: Job, cell: RawCell) -> list[Any]:
+    """The bytes of each part of a media cell; a path that cannot be read stays a path."""
     content: list[Any] = []
     for part in cell:
         try:
@@ -68,16 +90,10 @@ def load_media(job: Job, cell: RawCell) -> Outcome:
             content.append(files.read(part, root=job.root, max_bytes=job.limits.bytes) if path else part)
         except (BadCell, OSError, ValueError, RuntimeError):  # the last two: a lone surrogate, a loop of links
             content.append(part)
-    try:
-        value, remarks = job.modality.load(tuple(content), job.config, job.root, job.limits)
-    except BadCell as error:
-        return Outcome(reason=error.reason)
-    except Exception as error:  # decoders raise anything on damaged bytes, and one cell must not end the run
-        return Outcome(reason=f"the decoder failed ({type(error).__name__})")
-    return Outcome(value=value, remarks=remarks, group=-1 if value is None else _content_hash(content))
+    return content
 
 
-def _content_hash(content: Sequence[Any]) -> int:
+def content_hash(content: Sequence[Any]) -> int:
     digest = hashlib.blake2b(digest_size=8)
     for part in content:
         part = part if isinstance(part, bytes) else repr(part).encode("utf-8", "surrogatepass")
@@ -126,7 +142,35 @@ class Workers:
         `tick(n)` is called when n more are done.
         """
         outcomes: dict[int, Outcome] = {}
-        waiting = deque(_chunks(cells))
+
+        def keep(chunk: Sequence[int], loaded: Sequence[Outcome]) -> None:
+            outcomes.update(zip(chunk, loaded, strict=True))
+            tick(len(chunk))
+
+        self._run(job, cells, places, _chunks(cells), keep)
+        return [outcomes[i] for i in range(len(cells))]
+
+    def stream(
+        self, job: Job, batches: Sequence[Sequence[RawCell]], land: Callable[[int, Sequence[Outcome]], None]
+    ) -> None:
+        """Load every batch; `land(number of the batch, its outcomes)` is called for each as it comes, in any order.
+        Only a few batches are loaded ahead of it."""
+        cells = [cell for batch in batches for cell in batch]
+        starts = list(accumulate((len(batch) for batch in batches), initial=0))
+        number = {start: n for n, start in enumerate(starts[:-1])}
+        chunks = [list(range(a, b)) for a, b in pairwise(starts)]
+        self._run(job, cells, range(len(cells)), chunks, lambda chunk, loaded: land(number[chunk[0]], loaded))
+
+    def _run(
+        self,
+        job: Job,
+        cells: Sequence[RawCell],
+        places: Sequence[int],
+        chunks: Sequence[list[int]],
+        keep: Callable[[Sequence[int], Sequence[Outcome]], None],
+    ) -> None:
+        """`keep(chunk, its outcomes)`, in this process, for each chunk of cells as it is loaded."""
+        waiting = deque(chunks)
         flying: dict[Future[list[Outcome]], list[int]] = {}
 
         def land(futures: Sequence[Future[list[Outcome]]]) -> list[list[int]]:
@@ -134,10 +178,11 @@ class Workers:
             for future in futures:
                 chunk = flying.pop(future)
                 try:
-                    outcomes.update(zip(chunk, future.result(), strict=True))
-                    tick(len(chunk))
+                    loaded = future.result()
                 except BrokenProcessPool:
                     lost.append(chunk)
+                else:
+                    keep(chunk, loaded)
             return lost
 
         while waiting or flying:
@@ -154,19 +199,12 @@ class Workers:
                 lost += land(list(wait(flying).done))  # a broken pool fails everything it held, at once
                 self._stop(kill=True)
                 for chunk in lost:
-                    self._one_by_one(job, cells, places, chunk, outcomes, tick)
+                    keep(chunk, self._one_by_one(job, cells, places, chunk))
                 self._stop(kill=False)
-        return [outcomes[i] for i in range(len(cells))]
 
     def _one_by_one(
-        self,
-        job: Job,
-        cells: Sequence[RawCell],
-        places: Sequence[int],
-        chunk: Sequence[int],
-        outcomes: dict[int, Outcome],
-        tick: Callable[[int], None],
-    ) -> None:
+        self, job: Job, cells: Sequence[RawCell], places: Sequence[int], chunk: Sequence[int]
+    ) -> list[Outcome]:
         try:
             self._submit(1, job, cells, places, []).result()
         except BrokenProcessPool as error:
@@ -174,9 +212,10 @@ class Workers:
                 "the worker processes that load media die as soon as they start (out of memory, or a broken "
                 "installation?); run with 0 workers to see why"
             ) from error
+        outcomes: list[Outcome] = []
         for i in chunk:
             try:
-                outcomes[i] = self._submit(1, job, cells, places, [i]).result()[0]
+                outcomes += self._submit(1, job, cells, places, [i]).result()
             except BrokenProcessPool as error:
                 self._stop(kill=True)
                 self._crashes += 1
@@ -185,8 +224,8 @@ class Workers:
                         f"the decoder of {job.modality.name} crashed on more than {_MOST_CRASHES} cells, one after "
                         "the other; it is not one damaged file. Check the files and the installation"
                     ) from error
-                outcomes[i] = Outcome(reason="the decoder crashed")
-            tick(1)
+                outcomes.append(Outcome(reason="the decoder crashed"))
+        return outcomes
 
     def _submit(
         self, count: int, job: Job, cells: Sequence[RawCell], places: Sequence[int], chunk: Sequence[int]

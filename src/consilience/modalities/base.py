@@ -116,6 +116,8 @@ class Modality(ABC):
     """All columns of this modality that nobody grouped by hand form one input (the table does, texts do not)."""
     encoders: ClassVar[Family]
     default_encoder: ClassVar[str]
+    backbones: ClassVar[Family] = Family("backbone", {})
+    """Pretrained networks that may encode its cells (modalities/backbone.py)."""
     Config: ClassVar[type]
     """The processing config: a frozen keyword-only dataclass with a default for every field."""
 

@@ -12,9 +12,10 @@ from torch.nn.functional import pad
 from consilience.core.batch import Batch, Tokens
 from consilience.core.config import Part, decode, decode_part, encode
 from consilience.core.errors import ConfigError
+from consilience.core.registry import Family
 from consilience.core.state import State
 from consilience.core.threads import sensible
-from consilience.modalities import MODALITIES
+from consilience.modalities import MODALITIES, frozen
 from consilience.models.base import Member
 from consilience.models.config import DeepConfig
 from consilience.models.fused import FusedModel
@@ -95,7 +96,8 @@ def _join(parts: Sequence[Tokens]) -> Tokens:
 
 
 def build(config: DeepConfig, inputs: Mapping[str, Any], task: Task) -> Network:
-    """A network with fresh weights. `inputs`: by input name {"modality": its name, "shape": Processor.shape()}.
+    """A network with fresh weights. `inputs`: by input name {"modality": its name, "shape": Processor.shape()}, and
+    "frozen": true of one whose cells are vectors of a backbone.
 
     Every encoder of `config.encoders` must name an input; inputs it leaves out get their modality's default.
     """
@@ -103,16 +105,14 @@ def build(config: DeepConfig, inputs: Mapping[str, Any], task: Task) -> Network:
     chosen: dict[str, Part] = {}
     encoders = {}
     for name, given in sorted(inputs.items()):
-        modality = MODALITIES.load(given["modality"])
-        wanted = config.encoders.get(name, modality.default_encoder)
-        encoder = decode_part(wanted, f"deep.encoders.{name}", problems, modality.encoders)
+        family, default = _encoders(given)
+        encoder = decode_part(config.encoders.get(name, default), f"deep.encoders.{name}", problems, family)
         if encoder is not None:
             chosen[name] = encoder
     if problems:
         raise ConfigError(problems)
     for name, encoder in chosen.items():
-        modality = MODALITIES.load(inputs[name]["modality"])
-        encoders[name] = modality.encoders.load(encoder.kind)(encoder.config, inputs[name]["shape"])
+        encoders[name] = _encoders(inputs[name])[0].load(encoder.kind)(encoder.config, inputs[name]["shape"])
     full = DeepConfig(
         fusion=config.fusion,
         width=config.width,
@@ -120,3 +120,11 @@ def build(config: DeepConfig, inputs: Mapping[str, Any], task: Task) -> Network:
         encoders={name: encode(encoder) for name, encoder in chosen.items()},
     )
     return Network(FusedModel(full, encoders, task.score_width), task, config=full, built_from=inputs)
+
+
+def _encoders(given: Mapping[str, Any]) -> tuple[Family, str]:
+    """The encoders of an input, and the kind that is taken when none is named."""
+    if given.get("frozen"):
+        return frozen.ENCODERS, frozen.DEFAULT_ENCODER
+    modality = MODALITIES.load(given["modality"])
+    return modality.encoders, modality.default_encoder

@@ -14,6 +14,7 @@ from consilience.core.registry import Family
 from consilience.models.config import ClassicConfig, DeepConfig, EnsembleConfig
 from consilience.tasks.choose import settings as task_settings
 from consilience.train.config import TrainConfig
+from consilience.workflows.backbones import PretrainedConfig
 
 PRESETS = Family(
     "preset",
@@ -21,6 +22,7 @@ PRESETS = Family(
         "auto": "consilience.workflows.presets:Auto",
         "classic": "consilience.workflows.presets:ClassicOnly",
         "deep": "consilience.workflows.presets:Deep",
+        "pretrained": "consilience.workflows.presets:Pretrained",
     },
 )
 
@@ -41,6 +43,8 @@ class DataConfig:
     """Column that says how much each row counts in training and in every metric, at least 0; 0 takes the row out."""
     workers: int | None = None
     """Processes that decode media; 0 decodes in this process, and when not given there is one per core."""
+    store: str | None = None
+    """Folder of the encode-once store; without one, what is computed is forgotten when the run ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +73,8 @@ class RunConfig:
     """The network; absent when the preset has none."""
     train: TrainConfig | None = None
     """How the network is trained; absent when the preset has none."""
+    pretrained: PretrainedConfig | None = None
+    """Frozen backbones and what is trained on their vectors; absent when the preset has none."""
     ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
     """How the best models are put together."""
 
@@ -83,7 +89,7 @@ class RunConfig:
             )
 
 
-_SECTIONS = ("classic", "deep", "train")
+_SECTIONS = ("classic", "deep", "train", "pretrained")
 
 
 def resolve(

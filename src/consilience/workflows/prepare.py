@@ -17,16 +17,20 @@ from consilience.core.errors import ConfigError, DataError, UserError
 from consilience.core.progress import Reporter
 from consilience.data.cells import Cells, Dataset, Problem
 from consilience.data.check import overlap, summarize
+from consilience.data.encode import Encoding
 from consilience.data.infer import Inference, InputPlan, infer
 from consilience.data.split import row_keys, split
+from consilience.data.store import Store
 from consilience.data.table import Table
 from consilience.data.target import cells_of, columns_of
 from consilience.modalities import MODALITIES
 from consilience.modalities.base import Processor, Values, is_blank
+from consilience.modalities.frozen import FrozenProcessor
 from consilience.models.view import View
 from consilience.tasks.base import Task
 from consilience.tasks.choose import blank_is_answer
 from consilience.tasks.choose import settings as task_settings
+from consilience.workflows.backbones import FrozenView, frozen_views
 from consilience.workflows.config import RunConfig
 from consilience.workflows.targets import chosen_task, encoded, targeted, unseen, weighed
 
@@ -105,6 +109,10 @@ class Prepared:
     warnings: tuple[str, ...]
     contents: Mapping[str, str]
     """By input: a hash of what its media cells held when they were read."""
+    own: tuple[str, ...]
+    """Inputs as their modality sees them, sorted."""
+    pretrained: tuple[str, ...]
+    """Inputs as the preset `pretrained` sees them, sorted: through a backbone where there is one; empty without any."""
 
 
 def plan_inputs(table: Table, config: RunConfig) -> tuple[Inference, dict[str, Any]]:
@@ -163,25 +171,42 @@ def prepare(tables: Mapping[str, Table], config: RunConfig, *, scratch: Path, re
     for note in notes:
         reporter.say(note)
     configs = {n: _resolve(plan, configs[n], inference) for n, plan in inference.inputs.items()}
-    plans = inference.inputs
+    frozen = _views(inference.inputs, config)
+    configs |= {name: view.backbone.load_config(configs[view.of]) for name, view in frozen.items()}
+    seen = {view.of for view in frozen.values()}
+    own = tuple(sorted(n for n in inference.inputs if _looks_itself(config) or n not in seen))
+    pretrained = tuple(sorted({*frozen, *(n for n in inference.inputs if n not in seen)})) if frozen else ()
+    plans = {n: inference.inputs[n] for n in own} | {name: view.plan for name, view in frozen.items()}
     for given in tables.values():
         require_some(given, [column for plan in plans.values() for column in plan.columns])
+    encodings = _encodings(frozen, config)
     loaded = {
         side: load_inputs(
-            of, plans, configs, config.limits, workers=config.data.workers, reporter=reporter, scratch=scratch / side
+            of,
+            plans,
+            configs,
+            config.limits,
+            workers=config.data.workers,
+            reporter=reporter,
+            scratch=scratch / side,
+            encodings=encodings,
         )
         for side, of in tables.items()
     }
-    for side, dataset in loaded.items():
-        problems[side] += [p for cells in dataset.inputs.values() for p in cells.problems]
+    for name, encoding in encodings.items():
+        reporter.say(f"{name}: {encoding.tally.encoded:,} of {encoding.tally.distinct:,} distinct cells encoded")
+    for side, dataset in loaded.items():  # inputs that look at the same cells report the same of them
+        problems[side] += dict.fromkeys(p for cells in dataset.inputs.values() for p in cells.problems)
     _refuse_unusable(loaded["train"], plans, table)
-    sides, uneven = _sides(tables, rows, loaded["train"], config, task, targets)
+    once = _one_of_each(loaded, plans)
+    sides, uneven = _sides(tables, rows, once["train"], config, task, targets)
     warnings += uneven
     inputs = {
         n: Input(
             plan=plans[n],
             config=configs[n],
-            processor=_fit(plan, configs[n], loaded["train"].inputs[n], sides["train"][1]),
+            processor=_fit(plan, configs[n], loaded["train"].inputs[n], sides["train"][1], frozen.get(n)),
+            backbone=frozen[n].backbone if n in frozen else None,
         )
         for n, plan in plans.items()
     }
@@ -209,9 +234,9 @@ def prepare(tables: Mapping[str, Table], config: RunConfig, *, scratch: Path, re
     warnings += [f"column {title!r}: {text}" for text in task.remarks(parts["train"].target)]
     for side in ("valid", "test"):
         if side in parts:
-            shared = overlap(_contents(loaded, sides["train"]), _contents(loaded, sides[side]))
+            shared = overlap(_contents(once, sides["train"]), _contents(once, sides[side]))
             warnings += [f"{side} rows were seen in training: {text}" for text in shared]
-    for side, dataset in loaded.items():
+    for side, dataset in once.items():
         warnings += [f"{tables[side].name}: {text}" for text in summarize(dataset)]
     return Prepared(
         inference=inference,
@@ -222,8 +247,42 @@ def prepare(tables: Mapping[str, Table], config: RunConfig, *, scratch: Path, re
         warnings=tuple(warnings),
         tables=dict(tables),
         problems={side: tuple(found) for side, found in problems.items()},
-        contents={n: digest(*(data.inputs[n].groups for data in loaded.values())) for n in plans},
+        contents={n: digest(*(data.inputs[n].groups for data in loaded.values())) for n in plans}
+        | {f"the backbone of {name}": view.backbone.fingerprint for name, view in frozen.items()},
+        own=own,
+        pretrained=pretrained,
     )
+
+
+def _one_of_each(loaded: Mapping[str, Dataset], plans: Mapping[str, InputPlan]) -> dict[str, Dataset]:
+    """Of inputs that look at the same columns, one: what the table holds is to be said once."""
+    first: dict[tuple[str, ...], str] = {}
+    for name, plan in plans.items():
+        first.setdefault(plan.columns, name)
+    return {
+        side: Dataset(inputs={name: dataset.inputs[name] for name in first.values()}, rows=dataset.rows)
+        for side, dataset in loaded.items()
+    }
+
+
+def _looks_itself(config: RunConfig) -> bool:
+    """Whether anything of the preset looks at inputs without a backbone where there is one."""
+    return config.classic is not None or config.deep is not None
+
+
+def _views(plans: Mapping[str, InputPlan], config: RunConfig) -> dict[str, FrozenView]:
+    if config.pretrained is None:
+        return {}
+    return frozen_views(plans, config.pretrained, needed=not _looks_itself(config))
+
+
+def _encodings(views: Mapping[str, FrozenView], config: RunConfig) -> dict[str, Encoding]:
+    if not views:
+        return {}
+    assert config.pretrained is not None
+    store = Store(Path(config.data.store)) if config.data.store else None
+    batch = config.pretrained.batch
+    return {name: Encoding(backbone=view.backbone, store=store, batch=batch) for name, view in views.items()}
 
 
 def _resolve(plan: InputPlan, config: Any, inference: Inference) -> Any:
@@ -285,11 +344,14 @@ def _sides(
     return {side: pair for side, pair in sides.items() if len(pair[1])}, list(dealt.report)
 
 
-def _fit(plan: InputPlan, config: Any, cells: Cells, rows: np.ndarray) -> Processor:
+def _fit(plan: InputPlan, config: Any, cells: Cells, rows: np.ndarray, view: FrozenView | None) -> Processor:
     """A processor that has seen the cells of training rows and no others."""
     counts = np.bincount(cells.index[rows], minlength=len(cells.values))
     seen = [u for u in np.flatnonzero(counts).tolist() if cells.values[u] is not None]
     values = Chosen(cells.values, seen)
+    if view is not None:
+        backbone = view.backbone
+        return FrozenProcessor.fit(values, weights=counts[seen], width=backbone.width, name=backbone.name)
     return MODALITIES.load(plan.modality)().fit(values, config, weights=counts[seen])  # type: ignore[no-any-return]
 
 

@@ -14,9 +14,9 @@ from consilience.core.progress import Deadline, Reporter
 from consilience.core.threads import sensible
 from consilience.models.base import Member
 from consilience.models.classic import fit_classic
-from consilience.models.config import ClassicConfig
+from consilience.models.config import ClassicConfig, DeepConfig
 from consilience.tasks.base import Task
-from consilience.train.config import refuse_idle
+from consilience.train.config import TrainConfig, refuse_idle
 from consilience.workflows.config import RunConfig
 from consilience.workflows.prepare import Part, Prepared
 
@@ -84,14 +84,23 @@ class Deep:
         yield deep(setting)
 
 
+class Pretrained:
+    sections: ClassVar[tuple[str, ...]] = ("pretrained",)
+
+    @staticmethod
+    def candidates(setting: Setting) -> Iterator[Candidate]:
+        yield from pretrained(setting)
+
+
 class Auto:
-    sections: ClassVar[tuple[str, ...]] = ("classic", "deep", "train")
+    sections: ClassVar[tuple[str, ...]] = ("classic", "deep", "train", "pretrained")
 
     @staticmethod
     def candidates(setting: Setting) -> Iterator[Candidate]:
         assert setting.config.classic is not None
         _check(setting)
         yield from classic(setting, setting.config.classic)
+        yield from pretrained(setting)
         yield deep(setting)
 
 
@@ -107,8 +116,25 @@ def alone(setting: Setting) -> Iterator[Candidate]:
     yield from classic(setting, ClassicConfig(single=linear, joined=()))
 
 
-def classic(setting: Setting, config: ClassicConfig) -> Iterator[Candidate]:
-    names = tuple(sorted(setting.prepared.inputs))
+def pretrained(setting: Setting) -> Iterator[Candidate]:
+    """Linear models on the vectors of frozen backbones (and the hand-made features of inputs that have none), then
+    networks on the same vectors, one for each fusion. Nothing where there is no backbone."""
+    config, names = setting.config.pretrained, setting.prepared.pretrained
+    if not names:
+        return
+    assert config is not None
+    linear = ClassicConfig().single[:1]
+    yield from classic(setting, ClassicConfig(single=linear, joined=linear), names=names, preset="pretrained")
+    for place, fusion in enumerate(config.fusions):
+        shape = DeepConfig(fusion=fusion, width=config.width, dropout=config.dropout)
+        share = 1 / (len(config.fusions) - place + 1)
+        yield network(setting, shape, config.train, names=names, preset="pretrained", share=share)
+
+
+def classic(
+    setting: Setting, config: ClassicConfig, *, names: tuple[str, ...] = (), preset: str = "classic"
+) -> Iterator[Candidate]:
+    names = names or setting.prepared.own
     chosen: list[tuple[ConfigPart, tuple[str, ...]]] = [(part, names) for part in config.joined]
     if len(names) > 1 or not chosen:  # of a single input, the learners for joined inputs are the full-strength ones
         chosen += [(part, (name,)) for part in config.single for name in names]
@@ -146,7 +172,7 @@ def classic(setting: Setting, config: ClassicConfig) -> Iterator[Candidate]:
         name = f"{part.kind}[{' + '.join(inputs)}]"
         yield Candidate(
             name=name,
-            preset="classic",
+            preset=preset,
             fusion=fusion,
             inputs=inputs,
             fit=fit,
@@ -159,33 +185,36 @@ def classic(setting: Setting, config: ClassicConfig) -> Iterator[Candidate]:
 def deep(setting: Setting) -> Candidate:
     config = setting.config
     assert config.deep is not None
-    names = tuple(sorted(setting.prepared.inputs))
+    assert config.train is not None
+    return network(setting, config.deep, config.train, names=setting.prepared.own, preset="deep", share=1.0)
 
+
+def network(
+    setting: Setting, shape: DeepConfig, how: TrainConfig, *, names: tuple[str, ...], preset: str, share: float
+) -> Candidate:
     def fit(deadline: Deadline, folder: Path) -> tuple[Member, dict[str, Any]]:
-        return _train(setting, deadline, folder)
+        return _train(setting, shape, how, names, deadline, folder)
 
-    kind = config.deep.fusion.kind
+    kind = shape.fusion.kind
     return Candidate(
-        name=f"deep {kind}[{' + '.join(names)}]", preset="deep", fusion=kind, inputs=names, fit=fit, share=1.0
+        name=f"{preset} {kind}[{' + '.join(names)}]", preset=preset, fusion=kind, inputs=names, fit=fit, share=share
     )
 
 
-def _train(setting: Setting, deadline: Deadline, folder: Path) -> tuple[Member, dict[str, Any]]:
+def _train(
+    setting: Setting, shape: DeepConfig, how: TrainConfig, names: tuple[str, ...], deadline: Deadline, folder: Path
+) -> tuple[Member, dict[str, Any]]:
     import torch
 
     from consilience.models.network import Network, build
     from consilience.train.run import pick_device, seed_everything, train
 
     config, prepared, task = setting.config, setting.prepared, setting.task
-    assert config.deep is not None
-    assert config.train is not None
     seed_everything(config.seed)
     torch.set_num_threads(config.threads or sensible())
-    shapes: Mapping[str, Any] = {
-        n: {"modality": given.plan.modality, "shape": given.processor.shape()} for n, given in prepared.inputs.items()
-    }
-    network = build(config.deep, shapes, task)
-    network.model.to(pick_device(config.train))
+    shapes: Mapping[str, Any] = {name: prepared.inputs[name].built_from() for name in names}
+    network = build(shape, shapes, task)
+    network.model.to(pick_device(how))
     valid = setting.valid
     rows, target, weights = valid.learnable()
 
@@ -204,7 +233,7 @@ def _train(setting: Setting, deadline: Deadline, folder: Path) -> tuple[Member, 
         setting.train.view,
         setting.train.target,
         task,
-        config.train,
+        how,
         weights=setting.train.weights,
         names=network.inputs,
         validate=validate,

@@ -33,6 +33,14 @@ ENCODERS = Family(
     },
 )
 
+BACKBONES = Family(
+    "image backbone",
+    {
+        "efficientnet-lite": "consilience.modalities.image.backbones.efficientnet:EfficientNetLite",
+        "transformers": "consilience.modalities.image.backbones.transformers:TransformersImage",
+    },
+)
+
 HEADERS = 200
 """Picture headers read to decide the size."""
 SIZE_STEP, SIZE_LEAST, SIZE_MOST, SIZE_UNKNOWN = 16, 32, 96, 64
@@ -74,6 +82,7 @@ class Image(Modality):
     joint: ClassVar[bool] = False
     encoders: ClassVar[Family] = ENCODERS
     default_encoder: ClassVar[str] = "cnn"
+    backbones: ClassVar[Family] = BACKBONES
     Config: ClassVar[type] = ImageConfig
 
     def sniff(self, column: ColumnSample) -> Evidence | None:

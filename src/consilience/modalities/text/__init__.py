@@ -29,6 +29,10 @@ ENCODERS = Family(
     },
 )
 
+BACKBONES = Family(
+    "text backbone", {"transformers": "consilience.modalities.text.backbones.transformers:TransformersText"}
+)
+
 
 class Text(Modality):
     """Free text. Each column is an input of its own; columns grouped by hand are joined, one line per column."""
@@ -39,6 +43,7 @@ class Text(Modality):
     joint = False
     encoders = ENCODERS
     default_encoder = "bag"
+    backbones = BACKBONES
     Config = TextConfig
 
     def sniff(self, column: ColumnSample) -> Evidence | None:

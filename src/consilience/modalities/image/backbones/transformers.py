@@ -1,0 +1,69 @@
+"""Any picture encoder of `transformers`, from its folder: ViT, DINOv2, Swin, ResNet, ConvNeXt, the picture side of a
+CLIP. Knows squares of pixels and no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from consilience.modalities.backbone import Backbone, from_folder, model_type, read_json
+from consilience.modalities.image.backbones.pixels import Pixels
+from consilience.modalities.image.config import Config
+
+SIDE = 224
+"""Pixels, where neither the network's nor the processor's config says anything."""
+
+
+class TransformersImage(Backbone):
+    """The folder of a model and its image processor, as `save_pretrained` writes them."""
+
+    kind = "transformers"
+    settings = ("config.json", "preprocessor_config.json")
+
+    @classmethod
+    def claims(cls, folder: Path) -> bool:
+        path = folder / "preprocessor_config.json"
+        if model_type(folder) is None or not path.is_file():
+            return False
+        said = read_json(path)
+        return "image_mean" in said or "image_processor_type" in said
+
+    @cached_property
+    def _config(self) -> dict[str, Any]:
+        config = read_json(self.folder / "config.json")
+        own = config.get("vision_config")
+        return own if isinstance(own, dict) else config
+
+    @property
+    def width(self) -> int:
+        config = self._config
+        if isinstance(config.get("hidden_sizes"), list):
+            return int(config["hidden_sizes"][-1])
+        if isinstance(config.get("embed_dim"), int) and isinstance(config.get("depths"), list):
+            return int(config["embed_dim"]) * 2 ** (len(config["depths"]) - 1)
+        if isinstance(config.get("hidden_size"), int):
+            return int(config["hidden_size"])
+        return int(self.build().config.hidden_size)
+
+    @cached_property
+    def pixels(self) -> Pixels:
+        side = self._config.get("image_size")
+        return Pixels.read(self.folder, side if isinstance(side, int) else SIDE)
+
+    def load_config(self, config: Config) -> Config:
+        return self.pixels.load_config(config)
+
+    def length(self, value: Any) -> int:
+        return 1
+
+    def build(self) -> Any:
+        return from_folder(self.folder, part="vision_model")
+
+    def run(self, module: Any, values: Sequence[Any]) -> tuple[Any, Any]:
+        out = module(pixel_values=self.pixels.tensor(values).to(module.device)).last_hidden_state
+        if out.ndim == 4:  # a grid of channels
+            out = out.flatten(2).transpose(1, 2)
+        return out, out.new_ones(out.shape[:2], dtype=bool)

@@ -1,0 +1,64 @@
+"""Tiny backbones with random weights, as folders: what tests and docs try the code paths of pretrained ones on."""
+
+from __future__ import annotations
+
+import json
+import string
+from pathlib import Path
+
+from consilience.modalities.backbone import quiet
+
+
+def tiny_text(folder: Path, *, seed: int = 0, width: int = 16, layers: int = 2) -> Path:
+    """A BERT of two layers that reads letters, with its tokeniser."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    folder.mkdir(parents=True, exist_ok=True)
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *string.ascii_lowercase, *string.digits]
+    vocabulary = [*pieces, *(f"##{piece}" for piece in pieces[5:])]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+    torch.manual_seed(seed)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        intermediate_size=2 * width,
+        max_position_embeddings=40,
+    )
+    with quiet():
+        BertModel(config).save_pretrained(folder)
+        BertTokenizer(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
+    return folder
+
+
+def tiny_image(folder: Path, *, seed: int = 0, width: int = 16, layers: int = 2, side: int = 32) -> Path:
+    """A ViT of two layers on `side` x `side` pixels, with the settings of its image processor."""
+    import torch
+    from transformers import ViTConfig, ViTModel
+
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    config = ViTConfig(
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        intermediate_size=2 * width,
+        image_size=side,
+        patch_size=8,
+    )
+    with quiet():
+        ViTModel(config, add_pooling_layer=False).save_pretrained(folder)
+    settings = {
+        "image_processor_type": "ViTImageProcessor",
+        "size": {"height": side, "width": side},
+        "image_mean": [0.5, 0.4, 0.3],
+        "image_std": [0.25, 0.5, 0.2],
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "do_rescale": True,
+        "do_resize": True,
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    return folder

