@@ -60,9 +60,15 @@ def start(*words: str | Path) -> subprocess.Popen[str]:
     )
 
 
+def store_of(run: Path) -> Path:
+    """Each run has a store of its own, so that every one of them encodes."""
+    return run.with_name(f"{run.name}-store")
+
+
 def begin(source: Path, run: Path) -> subprocess.Popen[str]:
     """A fresh fit, once its run folder says that it has begun."""
     given = [word for setting in SETTINGS for word in ("--set", setting)]
+    given += ["--store", str(store_of(run))]
     process = start(source, "--target", "label", "--time-budget", "1h", *given, "--out", run)
     while not (run / "run.json").is_file() and process.poll() is None:
         time.sleep(0.005)
@@ -100,6 +106,20 @@ def where(run: Path) -> str:
     return "encoding"
 
 
+def held(store: Path) -> dict[str, str]:
+    """By space of a store: a hash of all its keys and values, in whatever order they came."""
+    from consilience.data.store import Store
+
+    found = {}
+    for folder in sorted((store / "spaces").iterdir()):
+        with Store(store).space(folder.name, about={}) as space:
+            keys = [space.key(place) for place in range(len(space))]
+            values = space.read(space.find(sorted(keys)))
+            told = [(k, v.shape, str(v.dtype), v.tobytes()) for k, v in zip(sorted(keys), values, strict=True)]
+        found[folder.name] = hashlib.sha256(repr(told).encode()).hexdigest()
+    return found
+
+
 def outcome(run: Path, printed: dict[str, Any], source: Path) -> dict[str, str]:
     """By what is compared: a hash."""
     import consilience
@@ -111,6 +131,7 @@ def outcome(run: Path, printed: dict[str, Any], source: Path) -> dict[str, str]:
         "baseline": (run / "bundle" / "baseline.parquet").read_bytes(),
         "leaderboard": json.dumps([board, printed["best"], printed["test"]]).encode(),
         "predictions": consilience.load(run).predict_proba(source).tobytes(),
+        "store": json.dumps(held(store_of(run))).encode(),
     }
     return {name: hashlib.sha256(content).hexdigest() for name, content in facts.items()}
 
@@ -146,6 +167,7 @@ def main() -> None:
         failures += bool(wrong)
         print(f"killed after {moment:5.2f} s ({found}): {'DIFFERS: ' + ', '.join(wrong) if wrong else 'the same'}")
         shutil.rmtree(run)
+        shutil.rmtree(store_of(run))
     run, found = folder / "chain", ""
     for number in range(sizes.chain):
         process = resume(run) if number else begin(source, run)

@@ -212,6 +212,28 @@ def test_relative_paths_mean_what_they_meant(straight, tmp_path, monkeypatch):
     assert outcome(tmp_path / "run")["weights"] == want["weights"]
 
 
+def test_a_store_keeps_what_was_encoded(straight, tmp_path, monkeypatch):
+    """Cut anywhere with a store, it ends the same, and the store equals that of a run nobody disturbed. A relative
+    store is where it was."""
+    table, want, signs = straight
+    config = {**CONFIG, "data": {"workers": 0, "store": "store"}}
+    held = []
+    for place, cuts in (("straight", []), ("cut", [signs // 2, 4, 12, 9])):
+        (tmp_path / place).mkdir()
+        monkeypatch.chdir(tmp_path / place)
+        call = {"train": table, "target": "label", "config": config, "out": tmp_path / place / "run"}
+        for n in cuts:
+            with pytest.raises(Cut):
+                cs.fit(**call, reporter=Scissors(n))
+            monkeypatch.chdir(tmp_path)
+            call = {"resume": True, "out": tmp_path / place / "run"}
+        cs.fit(**call)
+        assert not (tmp_path / "store").exists()
+        assert outcome(tmp_path / place / "run") == want
+        held.append(bench().held(tmp_path / place / "store"))
+    assert held[0] == held[1] != {}
+
+
 def test_the_time_that_was_used_is_not_given_again(cut):
     """Nothing is left: it ends with what it has. More is given: it goes on."""
     _, run = cut

@@ -12,14 +12,17 @@ import numpy as np
 from consilience.core.errors import DataError, unknown
 from consilience.core.limits import Limits
 from consilience.core.progress import Reporter
-from consilience.data.cells import Dataset, Problem
+from consilience.data.cells import Cells, Dataset, Problem
 from consilience.data.encode import Encoding
 from consilience.data.infer import InputPlan
 from consilience.data.loader import load as load_cells
 from consilience.data.sources import read
+from consilience.data.store import Store
+from consilience.data.stored import features, features_space
 from consilience.data.table import Table
+from consilience.modalities import MODALITIES
 from consilience.modalities.backbone import Backbone
-from consilience.modalities.base import Processor
+from consilience.modalities.base import Features, Processor
 from consilience.models.base import Member
 from consilience.models.view import Source, View
 from consilience.tasks.base import Task
@@ -113,13 +116,26 @@ class Model:
         )
 
     def view(self, dataset: Dataset) -> View:
-        return make_view(dataset, {name: given.processor for name, given in self.inputs.items()})
+        return make_view(dataset, self.inputs)
 
 
-def make_view(dataset: Dataset, processors: Mapping[str, Processor]) -> View:
+def make_view(dataset: Dataset, inputs: Mapping[str, Input], *, store: Store | None = None) -> View:
+    """`store`: where features are looked for, and new ones are put."""
+
+    def source(cells: Cells, given: Input) -> Source:
+        if store is None or given.backbone is not None:  # vectors are in the store already
+            return Source(values=cells.values, processor=given.processor)
+        modality = MODALITIES.load(given.plan.modality)()
+
+        def stored() -> Features:
+            with features_space(store, modality, given.config, given.processor) as space:
+                return features(cells.values, cells.keys, given.processor, space)
+
+        return Source(values=cells.values, processor=given.processor, stored=stored)
+
     return View(
-        sources={n: Source(values=c.values, processor=processors[n]) for n, c in dataset.inputs.items()},
-        index={n: cells.index for n, cells in dataset.inputs.items()},
+        sources={name: source(cells, inputs[name]) for name, cells in dataset.inputs.items()},
+        index={name: cells.index for name, cells in dataset.inputs.items()},
         rows=dataset.rows,
     )
 
@@ -142,6 +158,7 @@ def load_inputs(
     workers: int | None = None,
     reporter: Reporter | None = None,
     scratch: Path | None = None,
+    store: Store | None = None,
     encodings: Mapping[str, Encoding] | None = None,
 ) -> Dataset:
     """Load the inputs of a table. A column the table lacks is missing on every row."""
@@ -161,5 +178,6 @@ def load_inputs(
             workers=workers,
             progress=lambda done, total: advance(done * rows // max(total, 1), ""),
             scratch=scratch,
+            store=store,
             encodings=encodings,
         )

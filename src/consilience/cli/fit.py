@@ -97,8 +97,8 @@ def flags(args: argparse.Namespace) -> dict[str, Any]:
         "group": args.group,
         "weight": args.weight,
         "media_root": args.media_root,
-        "ignore": args.ignore or None,
         "store": args.store,
+        "ignore": args.ignore or None,
     }
     top = {
         "target": args.target,
@@ -125,7 +125,11 @@ def backbone_arguments(command: argparse.ArgumentParser) -> None:
         "a package ships (see `consilience list backbones`), or hub:ID (may be repeated)",
     )
     command.add_argument("--allow-download", action="store_true", help="let hub:ID fetch what is not here yet")
-    command.add_argument("--store", metavar="DIR", help="encode-once store: what is in it is not computed again")
+    command.add_argument(
+        "--store",
+        metavar="DIR",
+        help="keep decoded media, features and vectors here for later runs, and find those of earlier ones",
+    )
 
 
 def backbone_flags(args: argparse.Namespace) -> dict[str, Any]:

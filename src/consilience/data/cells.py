@@ -6,11 +6,13 @@ Knows no modality: a value is whatever `Modality.load` returned, or None.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from consilience.data.keys import KEY_BYTES, key_of
 from consilience.modalities.base import Values
 
 
@@ -68,6 +70,18 @@ class Cells:
     """[N] int64: rows with equal numbers hold the same content (bytes of media; -1 where missing, bad or not media).
     The number is a hash of the content, so it means the same in every table."""
     problems: tuple[Problem, ...] = ()
+    contents: np.ndarray | None = None
+    """[U, 16] uint8: a key of the bytes of each media cell (data/keys.py), 0 where there is none; None: not media."""
+
+    @cached_property
+    def keys(self) -> np.ndarray:
+        """[U, 16] uint8: what each cell holds, by hash: of its bytes if it is media, else of its loaded value; 0 for
+        one without value. It means the same in every table."""
+        keys = np.zeros((len(self.values), KEY_BYTES), np.uint8) if self.contents is None else self.contents.copy()
+        for u in np.flatnonzero(~keys.any(1)).tolist():
+            if (value := self.values[u]) is not None:
+                keys[u] = np.frombuffer(key_of(value), np.uint8)
+        return keys
 
     def weights(self) -> np.ndarray:
         """[U] float64: how many rows hold each cell. After `take`, 0 for cells that only other rows hold: what is
@@ -85,7 +99,8 @@ class Cells:
             for p, a, b in zip(self.problems, left, right, strict=True):
                 kept += [Problem(row=int(n), column=p.column, reason=p.reason, whole=p.whole) for n in order[a:b]]
         kept.sort(key=lambda p: p.row)
-        return Cells(values=self.values, index=self.index[rows], groups=self.groups[rows], problems=tuple(kept))
+        index, groups = self.index[rows], self.groups[rows]
+        return replace(self, index=index, groups=groups, problems=tuple(kept))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,9 +128,11 @@ def merged(datasets: Sequence[Dataset]) -> Dataset:
     for name in datasets[0].inputs:
         parts = [dataset.inputs[name] for dataset in datasets]
         starts = np.cumsum([0, *(len(part.values) for part in parts)])
+        contents = [part.contents for part in parts if part.contents is not None]
         inputs[name] = Cells(
             values=[value for part in parts for value in part.values],
             index=np.concatenate([part.index + start for part, start in zip(parts, starts, strict=False)]),
             groups=np.concatenate([part.groups for part in parts]),
+            contents=np.concatenate(contents) if len(contents) == len(parts) else None,
         )
     return Dataset(inputs=inputs, rows=sum(dataset.rows for dataset in datasets))

@@ -29,6 +29,22 @@ def key(*parts: Any) -> bytes:
     return digest.digest()
 
 
+_PLAIN = {str, int, float, bool, bytes, type(None)}
+
+
+def key_of(value: Any) -> bytes:
+    """16 bytes for a loaded value: plain values, arrays, and tuples, lists and dicts of such."""
+    if type(value) in _PLAIN or (type(value) is tuple and set(map(type, value)) <= _PLAIN):
+        return key(value)
+    if isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:
+        return key(np.ascontiguousarray(value).tobytes(), value.dtype.str, value.shape)
+    if isinstance(value, tuple | list):
+        return key(type(value).__name__, *map(key_of, value))
+    if isinstance(value, dict):
+        return key("dict", *(key_of(pair) for pair in value.items()))
+    raise TypeError(f"no key can be made of a loaded value of type {type(value).__name__}")
+
+
 def fingerprint(about: Any, arrays: Mapping[str, np.ndarray] | None = None, *, blobs: Sequence[bytes] = ()) -> str:
     """64 hexadecimal digits for a way of encoding: JSON of its settings, its learned arrays by name, and files."""
     digest = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=32)

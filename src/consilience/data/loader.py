@@ -18,9 +18,12 @@ from consilience.core.registry import Family
 from consilience.data.cells import Cells, Dataset, Problem
 from consilience.data.encode import Encoding, encode
 from consilience.data.infer import InputPlan
+from consilience.data.keys import KEY_BYTES
 from consilience.data.sink import FileSink, Sink, open_sink
+from consilience.data.store import Store
+from consilience.data.stored import StoreSink, loaded_space
 from consilience.data.table import Table
-from consilience.data.workers import Job, Outcome, RawCell, Workers, load_media, load_plain
+from consilience.data.workers import Job, Outcome, RawCell, Workers, chunks_of, load_chunk, load_plain
 from consilience.modalities import MODALITIES
 from consilience.modalities.base import Modality
 
@@ -52,6 +55,7 @@ def load(
     workers: int | None = None,
     progress: Progress | None = None,
     scratch: Path | None = None,
+    store: Store | None = None,
     encodings: Mapping[str, Encoding] | None = None,
     modalities: Family = MODALITIES,
 ) -> Dataset:
@@ -62,6 +66,7 @@ def load(
     workers: processes that decode media; 0 for none, None for one per core. Few cells are decoded in this process.
     scratch: a folder for values too many for memory (it and its files are the caller's to remove when the dataset is
     no longer used); None keeps everything in memory. When loading fails or is interrupted, no file is left.
+    store: where media of known content are found loaded, and others are put (those that load as arrays of one shape).
     encodings: by input, how its cells become vectors of a frozen backbone, which are then its values.
     """
     limits = Limits() if limits is None else limits
@@ -72,12 +77,17 @@ def load(
         with Workers(_count(workers, inputs)) as pool:
             loaded = {}
             for item in inputs:
+                job = Job(modality=item.modality, config=item.config, root=table.root, limits=limits)
                 if (encoding := (encodings or {}).get(item.plan.name)) is not None:
-                    job = Job(modality=item.modality, config=item.config, root=table.root, limits=limits)
                     loaded[item.plan.name] = _encode(item, job, encoding, pool, workers, tick)
                     continue
-                sinks.append(open_sink(len(item.cells), item.modality.array(item.config), scratch))
-                job = Job(modality=item.modality, config=item.config, root=table.root, limits=limits)
+                spec = item.modality.array(item.config)
+                space = None if store is None else loaded_space(store, item.modality, item.config, limits)
+                if space is not None and spec is not None:
+                    sinks.append(StoreSink(len(item.cells), spec[0], space))
+                else:
+                    sinks.append(open_sink(len(item.cells), spec, scratch))
+                job = replace(job, space=space)
                 loaded[item.plan.name] = _load(item, job, sinks[-1], pool, workers, tick)
     except BaseException as error:  # also an interrupt: nothing half-written stays behind
         for sink in sinks:
@@ -118,13 +128,17 @@ def _load(item: _Input, job: Job, sink: Sink, pool: Workers, workers: int | None
     tick(len(item.cells) - len(cells))
     ok = np.zeros(len(item.cells), bool)
     groups = np.full(len(item.cells), -1, np.int64)
+    contents = np.zeros((len(item.cells), KEY_BYTES), np.uint8)
     remarkable: dict[int, Outcome] = {}
 
     def keep(u: int, outcome: Outcome, *, written: bool = False) -> None:
         groups[u] = outcome.group
-        ok[u] = outcome.group >= 0 if written else outcome.value is not None
+        if outcome.key is not None:
+            contents[u] = np.frombuffer(outcome.key, np.uint8)
+        found = outcome.value if outcome.kept is None else outcome.kept
+        ok[u] = outcome.group >= 0 if written else found is not None
         if ok[u] and not written:
-            sink.put(u, outcome.value)
+            sink.put(u, found)
         if outcome.reason is not None or outcome.remarks:
             remarkable[u] = Outcome(remarks=outcome.remarks, reason=outcome.reason)
 
@@ -133,15 +147,25 @@ def _load(item: _Input, job: Job, sink: Sink, pool: Workers, workers: int | None
         outcomes = pool.load(replace(job, file=file), cells, places, tick)
         for u, outcome in zip(places, outcomes, strict=True):
             keep(u, outcome, written=file is not None)
+    elif item.modality.media:
+        for chunk in chunks_of(cells):
+            for i, outcome in zip(chunk, load_chunk(job, chunk, [cells[i] for i in chunk]), strict=True):
+                keep(places[i], outcome)
+            tick(len(chunk))
     else:
-        load_one = load_media if item.modality.media else load_plain
         for done, (u, cell) in enumerate(zip(places, cells, strict=True), 1):
-            keep(u, load_one(job, cell))
+            keep(u, load_plain(job, cell))
             if done % _EVERY == 0:
                 tick(_EVERY)
         tick(len(cells) % _EVERY)
     problems = _problems(item.plan, item.index, remarkable)
-    return Cells(values=sink.finish(ok), index=item.index, groups=groups[item.index], problems=problems)
+    return Cells(
+        values=sink.finish(ok),
+        index=item.index,
+        groups=groups[item.index],
+        problems=problems,
+        contents=contents if item.modality.media else None,
+    )
 
 
 def _encode(

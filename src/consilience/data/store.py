@@ -22,6 +22,7 @@ import threading
 import weakref
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,9 @@ _RECORD = np.dtype([("key", "<u8", 2), ("start", "<i8"), ("rows", "<i4"), ("chec
 """`rows`: T of a [T, D] value, -1 of a [D] value. `check`: CRC-32 of the record before it, then the value."""
 _TOLD = _RECORD.itemsize - 4
 
+Keys = Sequence[bytes] | np.ndarray
+"""N keys of 16 bytes, or an array [N, 16] uint8 of them."""
+
 
 class Store:
     """A folder of spaces, shared by any number of processes, each of which may be killed at any instant."""
@@ -48,6 +52,8 @@ class Store:
     def __init__(self, folder: Path) -> None:
         """Open the store, or begin one in a folder that is empty or not there. Raises UserError for any other."""
         self.folder = Path(os.path.abspath(folder))  # the working directory may change
+        if os.name == "nt":
+            raise UserError(f"{folder}: stores need the file locks of Linux or macOS; leave the store out")
         mark = self.folder / MARK
         try:
             if not mark.exists():
@@ -111,20 +117,25 @@ class Space:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (self.folder, self.about)
+        # A process that is given many pieces of work opens it once.
+        return _open, (self.folder, json.dumps(self.about))
 
     def __len__(self) -> int:
         self._refresh()
         return len(self._index)
 
-    def find(self, keys: Sequence[bytes]) -> np.ndarray:
+    def find(self, keys: Keys) -> np.ndarray:
         """[N] int64: the place of each key, -1 where it is absent."""
         wanted = _words(keys)
         self._refresh()
         with self._lock:
             return self._find(wanted)
 
-    def append(self, keys: Sequence[bytes], values: Sequence[np.ndarray]) -> None:
+    def key(self, place: int) -> bytes:
+        """The key of the entry at a place."""
+        return self._at(np.array([place]))[0]["key"].tobytes()
+
+    def append(self, keys: Keys, values: Sequence[np.ndarray]) -> None:
         """Add values under their keys, all of them or (killed half-way) none. A key that is there keeps its value.
 
         `values`: arrays [T, D] or [D] of one dtype; T differs as it likes, D does not. When it returns, they are there
@@ -162,6 +173,12 @@ class Space:
         rows = values[np.repeat(records["start"] - first, counts) + np.arange(counts.sum())]
         self._verify(places, records, rows, first.tolist())
         return rows, counts
+
+    def rows(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Where the values at some places are: (all rows of the space [R, D], mapped, to be read only; the first row of
+        each value [N]; its T [N]). Nothing is read, so nothing is held against its checksum."""
+        records, values = self._at(places)
+        return values, records["start"].astype(np.int64), np.abs(records["rows"]).astype(np.int64)
 
     def _verify(self, places: np.ndarray, records: np.ndarray, rows: np.ndarray, starts: list[int]) -> None:
         found = np.fromiter(_checks(records, rows, starts, np.abs(records["rows"]).tolist()), np.uint32, len(records))
@@ -237,12 +254,17 @@ class Space:
         self._refresh()
 
 
-def _reopen(folder: Path, about: Mapping[str, Any]) -> Space:
-    return Space(folder, about=about)
+@lru_cache(maxsize=8)
+def _open(folder: Path, about: str) -> Space:
+    return Space(folder, about=json.loads(about))
 
 
-def _words(keys: Sequence[bytes]) -> np.ndarray:
+def _words(keys: Keys) -> np.ndarray:
     """[N, 2] uint64 of N keys."""
+    if isinstance(keys, np.ndarray):
+        assert keys.dtype == np.uint8, keys.dtype
+        assert keys.shape == (len(keys), KEY_BYTES), keys.shape
+        return np.ascontiguousarray(keys).view("<u8")
     if any(len(key) != KEY_BYTES for key in keys):
         raise ValueError(f"a key has {KEY_BYTES} bytes")
     return np.frombuffer(b"".join(keys), "<u8").reshape(-1, 2)

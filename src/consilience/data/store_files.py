@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import mmap
 import os
@@ -26,6 +25,8 @@ _MAGIC, _SLOT = b"cnslstr1", 64
 
 def claim(folder: Path) -> int:
     """A shared hold on a space (made if it is not there), until the descriptor is closed or the process ends."""
+    import fcntl  # here, because there is none on Windows, where everything but stores works
+
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):  # it was pruned this very moment
@@ -41,6 +42,8 @@ def claim(folder: Path) -> int:
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Alone among all processes. Opened anew each time, as a forked process would share the lock with its parent."""
+    import fcntl
+
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

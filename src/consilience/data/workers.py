@@ -18,10 +18,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from consilience.core import files
 from consilience.core.errors import BadCell, DataError, UserError
 from consilience.core.limits import Limits
+from consilience.data.keys import key, key_of
 from consilience.data.sink import FileSink
+from consilience.data.store import Space
+from consilience.data.stored import put_values
 from consilience.modalities.base import Modality
 
 RawCell = tuple[Any, ...]
@@ -43,6 +48,8 @@ class Job:
     limits: Limits
     file: FileSink | None = None
     """Where workers write values themselves; None: they send them back."""
+    space: Space | None = None
+    """Where values of the same content are looked for, and new ones are put; None: every cell is decoded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +59,10 @@ class Outcome:
 
     value: Any = None
     group: int = -1
+    key: bytes | None = None
+    """Of the content of a media cell (data/keys.py); None without a value."""
+    kept: bytes | None = None
+    """The key under which the value is in the store; it is then not given here."""
     remarks: Sequence[str] = ()
     reason: str | None = None
 
@@ -63,13 +74,19 @@ def load_media(job: Job, cell: RawCell) -> Outcome:
     handed on as it is: saying what is wrong with it is the modality's business.
     """
     content = read_content(job, cell)
+    name = key(*content) if all(isinstance(part, bytes) for part in content) else None
+    if job.space is not None and name is not None and len(place := _known(job.space, name)):
+        job.space.read(place)  # raises when it is damaged
+        return Outcome(group=content_hash(content), key=name, kept=name)
     try:
         value, remarks = job.modality.load(tuple(content), job.config, job.root, job.limits)
     except BadCell as error:
         return Outcome(reason=error.reason)
     except Exception as error:  # decoders raise anything on damaged bytes, and one cell must not end the run
         return Outcome(reason=f"the decoder failed ({type(error).__name__})")
-    return Outcome(value=value, remarks=remarks, group=-1 if value is None else content_hash(content))
+    if value is None:
+        return Outcome(remarks=remarks)
+    return Outcome(value=value, remarks=remarks, group=content_hash(content), key=name)
 
 
 def load_plain(job: Job, cell: RawCell) -> Outcome:
@@ -93,6 +110,12 @@ def read_content(job: Job, cell: RawCell) -> list[Any]:
     return content
 
 
+def _known(space: Space, name: bytes) -> np.ndarray:
+    """Its place, or nothing."""
+    place = space.find([name])
+    return place[place >= 0]
+
+
 def content_hash(content: Sequence[Any]) -> int:
     digest = hashlib.blake2b(digest_size=8)
     for part in content:
@@ -103,9 +126,11 @@ def content_hash(content: Sequence[Any]) -> int:
     return int.from_bytes(digest.digest(), "big") >> 1  # 63 bits: never negative as int64
 
 
-def _load_chunk(job: Job, places: Sequence[int], cells: Sequence[RawCell]) -> list[Outcome]:
-    """In a worker."""
+def load_chunk(job: Job, places: Sequence[int], cells: Sequence[RawCell]) -> list[Outcome]:
+    """Load media cells, in a worker or here. `places` are their numbers in `job.file`."""
     outcomes = [load_media(job, cell) for cell in cells]
+    if job.space is not None:
+        return _put_away(outcomes, job.space)
     if job.file is None:
         return outcomes
     for place, outcome in zip(places, outcomes, strict=True):
@@ -113,6 +138,18 @@ def _load_chunk(job: Job, places: Sequence[int], cells: Sequence[RawCell]) -> li
             job.file.put(place, outcome.value)
     job.file.close()
     return [replace(outcome, value=None) for outcome in outcomes]
+
+
+def _put_away(outcomes: Sequence[Outcome], space: Space) -> list[Outcome]:
+    """The values into the store. One with remarks goes where nobody looks: it is loaded each time, for the remarks."""
+    done = list(outcomes)
+    for place, outcome in enumerate(outcomes):
+        if outcome.value is not None and outcome.kept is None:
+            name = outcome.key or key_of(outcome.value)
+            done[place] = replace(outcome, value=None, kept=key(name, *outcome.remarks) if outcome.remarks else name)
+    new = [(now.kept, was.value) for now, was in zip(done, outcomes, strict=True) if was.value is not None]
+    put_values(space, [name for name, _ in new if name is not None], [value for _, value in new])
+    return done
 
 
 def _start_worker() -> None:
@@ -147,7 +184,7 @@ class Workers:
             outcomes.update(zip(chunk, loaded, strict=True))
             tick(len(chunk))
 
-        self._run(job, cells, places, _chunks(cells), keep)
+        self._run(job, cells, places, chunks_of(cells), keep)
         return [outcomes[i] for i in range(len(cells))]
 
     def stream(
@@ -236,7 +273,7 @@ class Workers:
 
             self._executor = ProcessPoolExecutor(max_workers=count, initializer=_start_worker, env=_ENVIRONMENT)
         chosen = [places[i] for i in chunk], [cells[i] for i in chunk]
-        future: Future[list[Outcome]] = self._executor.submit(_load_chunk, job, *chosen)
+        future: Future[list[Outcome]] = self._executor.submit(load_chunk, job, *chosen)
         return future
 
     def _stop(self, *, kill: bool) -> None:
@@ -245,15 +282,15 @@ class Workers:
             executor.shutdown(wait=True, kill_workers=kill)
 
 
-def _chunks(cells: Sequence[RawCell]) -> list[list[int]]:
+def chunks_of(cells: Sequence[RawCell]) -> list[list[int]]:
     """Numbers of cells in chunks that are small to send: few cells, and few bytes where cells hold them."""
-    chunks: list[list[int]] = []
+    found: list[list[int]] = []
     size = 0
     for i, cell in enumerate(cells):
         weight = sum(len(part) for part in cell if isinstance(part, bytes))
-        if not chunks or len(chunks[-1]) == _CHUNK_CELLS or size + weight > _CHUNK_BYTES:
-            chunks.append([])
+        if not found or len(found[-1]) == _CHUNK_CELLS or size + weight > _CHUNK_BYTES:
+            found.append([])
             size = 0
-        chunks[-1].append(i)
+        found[-1].append(i)
         size += weight
-    return chunks
+    return found

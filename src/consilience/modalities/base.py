@@ -95,6 +95,10 @@ class Processor(ABC):
         """A random change that keeps the meaning, drawn per distinct cell; while training only. The default: none."""
         return tokens
 
+    def learned(self) -> State:
+        """What of the state `features` depends on: equal ones make equal features. All of it, unless said otherwise."""
+        return self.state()
+
     @abstractmethod
     def shape(self) -> dict[str, int]:
         """Sizes an encoder is built from, e.g. {"vocabulary": 812} or {"height": 64, "width": 64, "channels": 3}."""
@@ -114,6 +118,8 @@ class Modality(ABC):
     """Cells are files or bytes: they are decoded in workers, and rows that share one stay on one side of a split."""
     joint: ClassVar[bool]
     """All columns of this modality that nobody grouped by hand form one input (the table does, texts do not)."""
+    libraries: ClassVar[tuple[str, ...]] = ()
+    """Packages whose version may change what a cell is loaded as (decoders)."""
     encoders: ClassVar[Family]
     default_encoder: ClassVar[str]
     backbones: ClassVar[Family] = Family("backbone", {})

@@ -5,7 +5,7 @@ Knows processors only by their promise (modalities/base.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,10 +25,14 @@ class Source:
 
     values: Values
     processor: Processor
+    stored: Callable[[], Features] | None = None
+    """How features are come by where they are kept; None computes them."""
     _features: list[Features] = field(default_factory=list)
 
     def features(self) -> Features:
-        """Features of all distinct cells, computed on the first call."""
+        """Features of all distinct cells, computed or read on the first call."""
+        if not self._features and self.stored is not None:
+            self._features.append(self.stored())
         if not self._features:
             parts = [
                 self.processor.features([self.values[i] for i in range(start, min(start + _CHUNK, len(self.values)))])

@@ -41,10 +41,11 @@ class DataConfig:
     """Columns to leave out."""
     weight: str | None = None
     """Column that says how much each row counts in training and in every metric, at least 0; 0 takes the row out."""
+    store: str | None = None
+    """Folder of an encode-once store (begun if it is not there): loaded media, features and vectors of backbones are
+    found there and kept for later runs; without one, what is computed is forgotten when the run ends."""
     workers: int | None = None
     """Processes that decode media; 0 decodes in this process, and when not given there is one per core."""
-    store: str | None = None
-    """Folder of the encode-once store; without one, what is computed is forgotten when the run ends."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,7 @@ from consilience.core.result import FitResult
 from consilience.core.threads import limited, sensible
 from consilience.data.check import write_bad_cells
 from consilience.data.sources import read
+from consilience.data.store import Store
 from consilience.data.table import Table
 from consilience.evaluate import point
 from consilience.models.constant import Constant
@@ -50,10 +51,10 @@ def fit(sources: Mapping[str, Any], config: RunConfig, *, out: Path, reporter: R
     """
     require("pyarrow", "scipy", "sklearn", extra="train", to="train a model")
     started = time.monotonic()
-    tables = tables_of(sources, config)
+    store, tables = store_of(config), tables_of(sources, config)
     made_of = {"folder": str(Path.cwd()), "threads": threads(config), "sources": remember(sources)}
     with Run.begin(out, config, made_of, used=time.monotonic() - started) as run:
-        return work(run, tables, reporter=reporter)
+        return work(run, tables, store=store, reporter=reporter)
 
 
 def threads(config: RunConfig) -> int:
@@ -68,7 +69,12 @@ def tables_of(sources: Mapping[str, Any], config: RunConfig, *, folder: Path = P
     return {side: read(source, root=root) for side, source in sources.items()}
 
 
-def work(run: Run, tables: Mapping[str, Table], *, reporter: Reporter) -> FitResult:
+def store_of(config: RunConfig, *, folder: Path = Path()) -> Store | None:
+    """The encode-once store the run was given, opened. `folder`: where a relative path starts."""
+    return None if config.data.store is None else Store(folder / config.data.store)
+
+
+def work(run: Run, tables: Mapping[str, Table], *, store: Store | None, reporter: Reporter) -> FitResult:
     """Do of a run what is not done yet, to its end."""
     deadline, config, out = run.deadline, run.config, run.folder
     run.use(config)
@@ -78,7 +84,7 @@ def work(run: Run, tables: Mapping[str, Table], *, reporter: Reporter) -> FitRes
     again = f"to go on: consilience fit --resume --out {shlex.quote(str(out))}"
     try:
         with limited(threads(config)), scratch() as folder:
-            prepared = prepare(tables, config, scratch=Path(folder), reporter=log)
+            prepared = prepare(tables, config, scratch=Path(folder), store=store, reporter=log)
             run.same({**prepared.contents, **in_memory(run, tables)})
             for side, table in prepared.tables.items():
                 name = "bad_cells.csv" if side == "train" else f"bad_cells_{side}.csv"

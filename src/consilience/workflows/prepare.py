@@ -150,8 +150,10 @@ def plan_inputs(table: Table, config: RunConfig) -> tuple[Inference, dict[str, A
     return inference, decoded
 
 
-def prepare(tables: Mapping[str, Table], config: RunConfig, *, scratch: Path, reporter: Reporter) -> Prepared:
-    """`tables`: "train", and "valid" and "test" where the user gave them."""
+def prepare(
+    tables: Mapping[str, Table], config: RunConfig, *, scratch: Path, store: Store | None, reporter: Reporter
+) -> Prepared:
+    """`tables`: "train", and "valid" and "test" where the user gave them. `scratch`: a folder for loaded values."""
     problems: dict[str, list[Problem]] = {side: [] for side in tables}
     tables, weights, warnings = weighed(tables, config.data.weight)
     table = tables["train"]
@@ -179,7 +181,7 @@ def prepare(tables: Mapping[str, Table], config: RunConfig, *, scratch: Path, re
     plans = {n: inference.inputs[n] for n in own} | {name: view.plan for name, view in frozen.items()}
     for given in tables.values():
         require_some(given, [column for plan in plans.values() for column in plan.columns])
-    encodings = _encodings(frozen, config)
+    encodings = _encodings(frozen, config, store)
     loaded = {
         side: load_inputs(
             of,
@@ -189,6 +191,7 @@ def prepare(tables: Mapping[str, Table], config: RunConfig, *, scratch: Path, re
             workers=config.data.workers,
             reporter=reporter,
             scratch=scratch / side,
+            store=store,
             encodings=encodings,
         )
         for side, of in tables.items()
@@ -210,7 +213,7 @@ def prepare(tables: Mapping[str, Table], config: RunConfig, *, scratch: Path, re
         )
         for n, plan in plans.items()
     }
-    views = {of: make_view(data, {n: given.processor for n, given in inputs.items()}) for of, data in loaded.items()}
+    views = {of: make_view(data, inputs, store=store) for of, data in loaded.items()}
     parts = {}
     for side, (of, chosen) in sides.items():
         target, opened = encoded(task, tables[of], targets, chosen)
@@ -276,11 +279,10 @@ def _views(plans: Mapping[str, InputPlan], config: RunConfig) -> dict[str, Froze
     return frozen_views(plans, config.pretrained, needed=not _looks_itself(config))
 
 
-def _encodings(views: Mapping[str, FrozenView], config: RunConfig) -> dict[str, Encoding]:
+def _encodings(views: Mapping[str, FrozenView], config: RunConfig, store: Store | None) -> dict[str, Encoding]:
     if not views:
         return {}
     assert config.pretrained is not None
-    store = Store(Path(config.data.store)) if config.data.store else None
     batch = config.pretrained.batch
     return {name: Encoding(backbone=view.backbone, store=store, batch=batch) for name, view in views.items()}
 

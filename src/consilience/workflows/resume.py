@@ -16,7 +16,7 @@ from consilience.core.optional import require
 from consilience.core.progress import Reporter
 from consilience.core.result import FitResult
 from consilience.workflows.config import RunConfig, resolve
-from consilience.workflows.fit import tables_of, threads, work
+from consilience.workflows.fit import store_of, tables_of, threads, work
 from consilience.workflows.origin import recall
 from consilience.workflows.runs import Run
 
@@ -54,8 +54,10 @@ def resume(
                 "digits may differ (OMP_NUM_THREADS or --set threads=N says how many)"
             )
         folder = Path(run.facts["folder"])
-        here = folder == Path.cwd()
-        return work(run, tables_of(given, config, folder=Path() if here else folder), reporter=reporter)
+        if folder == Path.cwd():
+            folder = Path()
+        store, tables = store_of(config, folder=folder), tables_of(given, config, folder=folder)
+        return work(run, tables, store=store, reporter=reporter)
 
 
 def agreed(run: Run, flags: Mapping[str, Any], *, file: Path | None, settings: Sequence[str]) -> RunConfig:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from consilience.data.keys import KEY_BYTES, fingerprint, key
+from consilience.data.keys import KEY_BYTES, fingerprint, key, key_of
 
 
 def test_keys_tell_values_types_and_borders_apart() -> None:
@@ -54,3 +54,17 @@ def test_whatever_decides_a_value_changes_the_fingerprint(other: tuple) -> None:
     own = fingerprint({"size": 32, "a": 1}, {"w": np.arange(4, dtype=np.float32)}, blobs=[b"x"])
     assert own == fingerprint({"a": 1, "size": 32}, {"w": np.arange(4, dtype=">f4")}, blobs=[b"x"])
     assert own != fingerprint({**other[0], "a": 1}, other[1], blobs=other[2])
+
+
+def test_loaded_values_get_keys() -> None:
+    array = np.arange(6, dtype=np.float32)
+    values = ["a", 1, 1.0, (1, "a"), (1.0, "a"), ("1", "a"), (None, "a"), [1, "a"], array, array.reshape(2, 3),
+              array.astype(np.float64), (array, array), (array, array[:5]), {"a": array}, float("nan"), b"a",
+              np.arange(3000), np.arange(3000) * (np.arange(3000) != 1500)]  # fmt: skip
+    keys = [key_of(value) for value in values]
+    assert len(set(keys)) == len(values)
+    assert keys[8] == key_of(np.arange(12, dtype=np.float32)[::2] / 2)
+    assert key_of((float("nan"),)) == key_of((float("nan"),))
+    for unknown in (object(), np.array([None])):
+        with pytest.raises(TypeError, match="no key"):
+            key_of(unknown)

@@ -220,7 +220,7 @@ def test_workers_that_cannot_start_say_so(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_chunks_of_large_bytes_are_small() -> None:
     cells = [(b"x" * 5_000_000,)] * 7 + [("path",)] * 100
-    chunks = workers._chunks(cells)
+    chunks = workers.chunks_of(cells)
     assert [i for chunk in chunks for i in chunk] == list(range(107))
     assert [len(chunk) for chunk in chunks[:2]] == [3, 3]
     assert max(map(len, chunks)) <= 32

@@ -66,6 +66,10 @@ class ImageProcessor(Processor):
         """Dense [U, F] float32: layout of colours, histograms, edges, and the figure before its background."""
         return features.features(values)
 
+    def learned(self) -> State:
+        """Nothing: the statistics are for tokens alone."""
+        return State()
+
     def shape(self) -> dict[str, int]:
         return {"channels": 3, "height": self.config.size, "width": self.config.size}
 
@@ -80,6 +84,7 @@ class Image(Modality):
     kinds: ClassVar[tuple[str, ...]] = ("image",)
     media: ClassVar[bool] = True
     joint: ClassVar[bool] = False
+    libraries: ClassVar[tuple[str, ...]] = ("pillow",)
     encoders: ClassVar[Family] = ENCODERS
     default_encoder: ClassVar[str] = "cnn"
     backbones: ClassVar[Family] = BACKBONES
