@@ -225,9 +225,8 @@ def test_questions_take_answers_apart_and_put_them_together(made):
 def test_strata_and_remarks(made):
     task, _, target = made
     strata = task.strata(target)
-    if task.discrete:
-        assert strata.shape == (ROWS,)
-        assert len(np.unique(strata)) > 1
+    assert strata.shape == (ROWS,)
+    assert len(np.unique(strata)) > 1
     assert all(isinstance(text, str) for text in task.remarks(target))
 
 

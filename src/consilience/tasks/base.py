@@ -176,9 +176,9 @@ class Task(ABC):
         """[K] weights under which every class counts alike, however rare; None where there are no classes."""
         return None
 
-    def strata(self, target: np.ndarray) -> np.ndarray | None:
-        """[N] what a split keeps in proportion; None: nothing."""
-        return None
+    @abstractmethod
+    def strata(self, target: np.ndarray) -> np.ndarray:
+        """[N] int64 what a split keeps in proportion: classes, or tenths of the rows by value."""
 
     def remarks(self, target: np.ndarray) -> list[str]:
         """What is odd about the training targets, in words."""

@@ -24,3 +24,9 @@ def entropy(share: np.ndarray) -> np.ndarray:
     """[...] of yes-or-no questions that are answered yes in this share of the rows, in nats."""
     inside = np.clip(share, 1e-12, 1 - 1e-12)
     return np.asarray(-(inside * np.log(inside) + (1 - inside) * np.log(1 - inside)))
+
+
+def tenths(values: np.ndarray) -> np.ndarray:
+    """[N] int64: in which tenth of the rows each value is; equal values are in one."""
+    edges = np.quantile(values, np.arange(1, 10) / 10) if len(values) else np.zeros(0)
+    return np.searchsorted(np.unique(edges), values, side="right").astype(np.int64)

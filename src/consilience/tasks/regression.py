@@ -11,6 +11,7 @@ import numpy as np
 from consilience.core.errors import DataError
 from consilience.tasks.base import Task
 from consilience.tasks.cells import Line, from_one
+from consilience.tasks.classes import tenths
 
 
 class Regression(Task):
@@ -86,6 +87,9 @@ class Regression(Task):
     ) -> Any:
         """Squared error in deviations of the target."""
         return (scores[:, 0] - ((target - self.mean) / self.deviation).to(scores.dtype)) ** 2
+
+    def strata(self, target: np.ndarray) -> np.ndarray:
+        return tenths(target)
 
     def merits(self, answers: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         return -((answers[:, 0] - target) ** 2)

@@ -255,20 +255,20 @@ class Several(Task):
             found.append(np.ones(t.task.width) if own is None else own)
         return np.concatenate(found)
 
-    def strata(self, target: np.ndarray) -> np.ndarray | None:
-        """The rarest of a row's classes, over all targets that have classes."""
+    def strata(self, target: np.ndarray) -> np.ndarray:
+        """The rarest of a row's strata, over all targets."""
         rarest, chosen, first = np.full(len(target), np.inf), np.zeros(len(target), np.int64), 1
         for t in self.targets:
             known, truth = t.truth(target)
-            own = t.task.strata(truth)
-            if own is None or not len(own):
+            if not len(known):
                 continue
+            own = t.task.strata(truth)
             counts = np.bincount(own)[own]
             better = known[counts < rarest[known]]
             chosen[better] = first + own[counts < rarest[known]]
             rarest[known] = np.minimum(rarest[known], counts)
             first += int(own.max()) + 1
-        return chosen if first > 1 else None
+        return chosen
 
     def remarks(self, target: np.ndarray) -> list[str]:
         said = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from consilience.core.progress import Reporter
 from consilience.data.cells import Problem
 from consilience.data.check import write_bad_cells
 from consilience.data.sources import flat, holds_lists, read, write
+from consilience.data.table import Table
 from consilience.data.target import answered
 from consilience.evaluate import by_group, score
 from consilience.workflows.prepare import independent
@@ -26,7 +28,7 @@ def predict(
     `prediction_<target>` each), then with `proba` one `proba_<class>` each (`proba_<target>_<class>`). Written
     to `out` (.csv, .parquet or .jsonl) where given. Returns {"rows", "bad_cells", "out", "columns"}."""
     model = load(run)
-    table = read(source, root=root)
+    table = _read(source, root, reporter)
     if not len(table):
         raise DataError(f"{table.name}: the table has no rows to predict")
     prediction = model.answer(table, reporter=reporter)
@@ -38,7 +40,8 @@ def predict(
         raise UserError(f"--proba: {model.target!r} is a number, which has no class probabilities; leave --proba out")
     if clash := [name for name in added if name in table.columns]:
         raise UserError(f"{table.name}: a column is already called {clash[0]!r}; rename it before predicting")
-    columns = {**{name: list(cells) for name, cells in table.columns.items()}, **added}
+    kept = table.columns if out is not None and out.suffix.lower() == ".parquet" else _without_bytes(table, reporter)
+    columns = {**{name: list(cells) for name, cells in kept.items()}, **added}
     if not nested:
         columns = {name: [flat(cell) for cell in cells] for name, cells in columns.items()}
     if out is not None:
@@ -61,7 +64,7 @@ def evaluate(
     metrics of rows that all count alike.
     """
     model = load(run)
-    table = read(source, root=root)
+    table = _read(source, root, reporter)
     columns = model.targets or (model.target,)
     weighted = model.weight if model.weight in table.columns else None
     kept, weights, notes = weighed({"train": table}, weighted)
@@ -100,6 +103,21 @@ def evaluate(
         del plain["details"]
         out["unweighted"] = plain
     return out
+
+
+def _without_bytes(table: Table, reporter: Reporter) -> dict[str, Sequence[Any]]:
+    """The columns that can be written as text."""
+    held = [name for name, cells in table.columns.items() if any(isinstance(cell, bytes) for cell in cells)]
+    if held:
+        reporter.say(f"columns of bytes are not written ({', '.join(held)}); --out FILE.parquet keeps them")
+    return {name: cells for name, cells in table.columns.items() if name not in held}
+
+
+def _read(source: Any, root: Path | None, reporter: Reporter) -> Table:
+    table = read(source, root=root)
+    for note in table.notes:
+        reporter.say(f"warning: {note}")
+    return table
 
 
 def _report_bad(problems: tuple[Problem, ...], path: Path, table: Any, reporter: Reporter) -> None:

@@ -10,22 +10,26 @@ from typing import Any
 import numpy as np
 
 from consilience.data.infer import infer
-from consilience.data.sources import read
+from consilience.data.sources import read, sides
 from consilience.data.table import Table
 from consilience.data.target import answered, cells_of, columns_of
 from consilience.tasks.choose import recognise
 
 
 def inspect(source: Any, *, target: str | Sequence[str] | None = None, root: Path | None = None) -> dict[str, Any]:
-    """{"table", "rows", "columns": [{name, kind, modality, input, reason, missing, distinct, examples}], "inputs"}, and
-    with a target "tasks": {column: {"kind", "reason", "notes"}}."""
-    table = read(source, root=root)
+    """{"table", "rows", "columns": [{name, kind, modality, input, reason, missing, distinct, examples}], "inputs",
+    "notes"}, and with a target "tasks": {column: {"kind", "reason", "notes"}}.
+
+    Of a source that holds the sides of a split, the training side. `notes`: what was left out when reading.
+    """
+    table = read(sides(source)["train"], root=root)
     columns = () if target is None else columns_of(target, table)
     inference = infer(table, target=columns)
     return {
         "table": table.name,
         "rows": len(table),
         "columns": [asdict(column) for column in inference.columns],
+        "notes": list(table.notes),
         **({"tasks": {column: _task(table, column) for column in columns}} if columns else {}),
         "inputs": {n: {"modality": p.modality, "columns": list(p.columns)} for n, p in inference.inputs.items()},
     }

@@ -204,6 +204,7 @@ def prepare(
     once = _one_of_each(loaded, plans)
     sides, uneven = _sides(tables, rows, once["train"], config, task, targets)
     warnings += uneven
+    warnings = [note for given in tables.values() for note in given.notes] + warnings
     inputs = {
         n: Input(
             plan=plans[n],
@@ -335,7 +336,7 @@ def _sides(
         config.seed,
         groups,
         keys=row_keys(table, [c for c in table.columns if c not in config.data.ignore])[chosen],
-        labels=task.strata(target),
+        labels=task.strata(target) if config.data.stratify else None,
     )
     sides = {
         "train": ("train", chosen[dealt.train]),
