@@ -108,15 +108,29 @@ class Model:
             self.limits,
             workers=workers,
             reporter=reporter,
-            encodings={
-                name: Encoding(backbone=given.backbone)
-                for name, given in self.inputs.items()
-                if given.backbone is not None
-            },
+            encodings=encodings(self.inputs),
         )
 
     def view(self, dataset: Dataset) -> View:
         return make_view(dataset, self.inputs)
+
+
+def encodings(inputs: Mapping[str, Input]) -> dict[str, Encoding]:
+    """How cells become vectors, for the inputs that are seen through a backbone."""
+    return {n: Encoding(backbone=given.backbone) for n, given in inputs.items() if given.backbone is not None}
+
+
+def same_cells(inputs: Mapping[str, Input]) -> dict[str, tuple[str, ...]]:
+    """What users call an input, and the ways of looking at its cells (as they are, through a backbone) that have it."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for name in sorted(inputs, key=lambda name: (inputs[name].backbone is not None, name)):
+        found.setdefault(inputs[name].plan.columns, []).append(name)
+    out = {}
+    for first, *others in found.values():
+        backbone = inputs[first].backbone
+        label = first if backbone is None else first.removesuffix(f"@{backbone.name}")
+        out[label] = (first, *others)
+    return dict(sorted(out.items()))
 
 
 def make_view(dataset: Dataset, inputs: Mapping[str, Input], *, store: Store | None = None) -> View:

@@ -155,6 +155,12 @@ class Modality(ABC):
         """The columns of an input as somebody fills them in."""
         return tuple(Field(column=column, form="file" if self.media else "words") for column in columns)
 
+    def likeness(self, values: Values) -> tuple[np.ndarray, float] | None:
+        """[U, D] float32 and a distance: of two values whose vectors are no further apart than that (root mean square),
+        one is a copy of the other, changed a little (another format, another size). NaN: a value with too little in it
+        to say so. None: this modality cannot say."""
+        return None
+
     def array(self, config: Any) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
         """Shape and dtype of every loaded value when they are all alike (then they are kept in a memory-mapped file),
         else None (then they are kept in memory: texts and rows of numbers, not media)."""

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from consilience.bundle.load import load
 from consilience.core.errors import DataError, UserError
 from consilience.core.progress import Reporter
@@ -15,10 +13,9 @@ from consilience.data.cells import Problem
 from consilience.data.check import write_bad_cells
 from consilience.data.sources import flat, holds_lists, read, write
 from consilience.data.table import Table
-from consilience.data.target import answered
 from consilience.evaluate import by_group, score
 from consilience.workflows.prepare import independent
-from consilience.workflows.targets import encoded, unseen, weighed
+from consilience.workflows.targets import truth
 
 
 def predict(
@@ -65,28 +62,13 @@ def evaluate(
     """
     model = load(run)
     table = _read(source, root, reporter)
-    columns = model.targets or (model.target,)
-    weighted = model.weight if model.weight in table.columns else None
-    kept, weights, notes = weighed({"train": table}, weighted)
-    table = kept["train"]
-    counts = None if weights is None else weights["train"]
-    for note in notes:
-        reporter.say(note)
-    rows = np.flatnonzero(answered(table, columns) | model.task.reads_blank)
-    grouping = table[by] if by is not None else None
-    if not len(rows):
-        raise DataError(f"{table.name}: no row with a target in {model.target!r}, so there is nothing to compare with")
-    if len(rows) < len(table):
-        reporter.say(f"{len(table) - len(rows):,} rows without a target are left out")
-    target, opened = encoded(model.task, table, columns, rows)
-    names = opened.names
-    if new := unseen(model.task, opened):
-        reporter.say(f"labels the model never saw, counted as wrong: {', '.join(new[:5])}")
+    found = truth(model, table, reporter=reporter)
+    table, rows, target, opened, counts = found.table, found.rows, found.target, found.task, found.weights
+    names, grouping = opened.names, None if by is None else table[by]
     dataset = model.load(table, reporter=reporter)
     answers = model.member.predict(model.view(dataset).take(rows))
     answers = opened.widen(answers, model.task)
     groups = independent(dataset, table, None)[rows]
-    counts = None if counts is None else counts[rows]
     metrics = score(opened, answers, target, names=names, groups=groups, weights=counts, seed=seed)
     del metrics["details"]
     out: dict[str, Any] = {

@@ -12,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from consilience import __version__
 from consilience.bundle.manifest import write_text
 from consilience.bundle.model import Model
@@ -27,16 +25,15 @@ from consilience.data.check import write_bad_cells
 from consilience.data.sources import read, sides
 from consilience.data.store import Store
 from consilience.data.table import Table
-from consilience.evaluate import point
 from consilience.models.constant import Constant
 from consilience.tasks.base import Task
-from consilience.workflows import kept, report
+from consilience.workflows import audit, kept, report
 from consilience.workflows.config import PRESETS, RunConfig
 from consilience.workflows.ensembles import ensembles
-from consilience.workflows.leaderboard import About, Entry, choose, enter, measure, rank
+from consilience.workflows.leaderboard import About, Entry, Measured, choose, enter, measure, rank
 from consilience.workflows.origin import in_memory, remember
-from consilience.workflows.prepare import Part, Prepared, prepare
-from consilience.workflows.presets import Candidate, Setting
+from consilience.workflows.prepare import Prepared, prepare
+from consilience.workflows.presets import Candidate, Setting, rows_point
 from consilience.workflows.runs import Run
 
 FINISH = 0.05
@@ -140,13 +137,13 @@ def search(
     """Fit the preset's candidates, cheapest first, as long as there is time; then the ensembles. Also whether Ctrl-C
     ended it: what was found by then stands."""
     task, seed = prepared.task, config.seed
-    setting = Setting(prepared=prepared, config=config, reporter=log, point=_point)
+    setting = Setting(prepared=prepared, config=config, reporter=log, point=rows_point)
     train = prepared.parts["train"]
     answer = Constant(task.constant(train.target, train.weights))
     started = time.monotonic()
     entries = [enter(prepared, answer, About(name=task.baseline, preset="baseline"), seed=seed)]
     # What comes after a candidate: its own score, three ensembles', the test's, the files.
-    after = FINISH * config.time_budget + 5 * (time.monotonic() - started)
+    after = FINISH * config.time_budget + kept_for_audit(config) + 5 * (time.monotonic() - started)
     try:
         for candidate in PRESETS.load(config.preset).candidates(setting):
             left, least = deadline.left - after, FINISH * config.time_budget
@@ -162,6 +159,7 @@ def search(
                 facts=found.facts,
                 refit=candidate.refit,
                 fold=candidate.fold,
+                subset=candidate.subset,
             )
             entries.append(enter(prepared, found.member, about, seed=seed))
             log.entry(entries[-1], task.primary)
@@ -172,10 +170,6 @@ def search(
         log.say("interrupted: choosing from what is there")
         return entries, True
     return entries, False
-
-
-def _point(rows: Part, answers: np.ndarray) -> dict[str, float | None]:
-    return point(rows.task, answers, rows.target, rows.weights)
 
 
 def _fitted(candidate: Candidate, task: Task, folder: Path, *, left: float, least: float) -> kept.Kept | None:
@@ -205,9 +199,16 @@ def finish(
 ) -> FitResult:
     """Choose, touch the test rows once, and write the leaderboard, the bundle and the report."""
     task, best = prepared.task, choose(entries, prepared)
-    if best.about.refit is not None and not interrupted and deadline.left > 2 * FINISH * config.time_budget:
+    chosen = best
+    if (
+        best.about.refit is not None
+        and not interrupted
+        and deadline.left > 2 * FINISH * config.time_budget + kept_for_audit(config)
+    ):
         log.say(f"{best.name}: fitted again with the validation rows added")
-        best = replace(best, member=best.about.refit(deadline.left - FINISH * config.time_budget))
+        best = replace(
+            best, member=best.about.refit(deadline.left - FINISH * config.time_budget - kept_for_audit(config))
+        )
     test = answers = None
     if (part := prepared.parts.get("test")) is not None and not interrupted:
         answers = best.member.predict(part.view)
@@ -216,6 +217,7 @@ def finish(
     facts = {
         "rows": {side: len(part.target) for side, part in prepared.parts.items()},
         "seed": config.seed,
+        "fitted_on": ["train"] if best is chosen else ["train", "valid"],
         "validation": {task.primary: best.metrics[task.primary]},
         "test": {task.primary: test.metrics[task.primary]} if test else None,
     }
@@ -241,11 +243,52 @@ def finish(
         interrupted=interrupted,
     )
     write_text(out / "leaderboard.json", json.dumps({**fitted.json(), "consilience": __version__}, indent=1) + "\n")
+    audited = None
+    if config.audit.at_end and not interrupted:
+        # A model that was fitted again knows the validation rows: on those, the one that was chosen is asked.
+        asked = chosen if test is None else best
+        within = deadline.within(deadline.left - FINISH / 2 * config.time_budget)
+        audited = _audit(prepared, config, entries, asked, test=test, deadline=within, log=log)
+        if audited is not None:
+            audit.write(audited, out / audit.FILE)
     report.write(
-        out / "report.html", config=config, prepared=prepared, entries=order, best=best, test=test, answers=answers
+        out / "report.html",
+        config=config,
+        prepared=prepared,
+        entries=order,
+        best=best,
+        test=test,
+        answers=answers,
+        audited=audited,
     )
     log.event({"best": best.name, "test": fitted.test})
-    return fitted
+    return replace(fitted, audit=audited)
+
+
+def kept_for_audit(config: RunConfig) -> float:
+    """Seconds."""
+    return config.audit.share * config.time_budget if config.audit.at_end else 0.0
+
+
+def _audit(
+    prepared: Prepared,
+    config: RunConfig,
+    entries: list[Entry],
+    asked: Entry,
+    *,
+    test: Measured | None,
+    deadline: Deadline,
+    log: Log,
+) -> dict[str, Any] | None:
+    """The short audit. Ctrl-C, or rows that cannot be scored, leave it out: the run is whole without."""
+    bins = (test or asked.measured).details.get("reliability") or ()
+    try:
+        return audit.at_end(prepared, config, entries, asked, reliability=bins, deadline=deadline, reporter=log)
+    except KeyboardInterrupt:
+        log.say("interrupted: no audit; to have one: consilience audit RUN")
+    except UserError as error:
+        log.say(f"no audit: {error}")
+    return None
 
 
 def write_splits(prepared: Prepared, path: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from consilience.bundle.model import Input, load_inputs, make_view, require_some
 from consilience.core.config import decode_into
 from consilience.core.errors import ConfigError, DataError, UserError
+from consilience.core.limits import Limits
 from consilience.core.progress import Reporter
 from consilience.data.cells import Cells, Dataset, Problem
 from consilience.data.check import overlap, summarize
@@ -102,11 +103,14 @@ class Prepared:
     targets: tuple[str, ...]
     """Columns of the target."""
     inputs: Mapping[str, Input]
+    limits: Limits
     parts: Mapping[str, Part]
     tables: Mapping[str, Table]
     problems: Mapping[str, tuple[Problem, ...]]
     """By table: bad cells, and parts of cells taken as missing."""
     warnings: tuple[str, ...]
+    loaded: Mapping[str, Dataset]
+    """By table: its cells."""
     contents: Mapping[str, str]
     """By input: a hash of what its media cells held when they were read."""
     own: tuple[str, ...]
@@ -247,10 +251,12 @@ def prepare(
         task=task,
         targets=targets,
         inputs=inputs,
+        limits=config.limits,
         parts=parts,
         warnings=tuple(warnings),
         tables=dict(tables),
         problems={side: tuple(found) for side, found in problems.items()},
+        loaded=loaded,
         contents={n: digest(*(data.inputs[n].groups for data in loaded.values())) for n in plans}
         | {f"the backbone of {name}": view.backbone.fingerprint for name, view in frozen.items()},
         own=own,

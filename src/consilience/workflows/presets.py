@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ import numpy as np
 from consilience.core.config import Part as ConfigPart
 from consilience.core.progress import Deadline, Reporter
 from consilience.core.threads import sensible
+from consilience.evaluate import point
 from consilience.models.base import Member
 from consilience.models.classic import fit_classic
 from consilience.models.config import ClassicConfig, DeepConfig
@@ -22,6 +24,10 @@ from consilience.workflows.prepare import Part, Prepared
 
 Point = Callable[[Part, np.ndarray], dict[str, float | None]]
 """(rows, answers to them as wide as the rows' own task) -> metrics without intervals."""
+
+
+def rows_point(rows: Part, answers: np.ndarray) -> dict[str, float | None]:
+    return point(rows.task, answers, rows.target, rows.weights)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +47,8 @@ class Candidate:
     """Seconds -> the same model, fitted on training and validation rows together."""
     fold: Callable[[np.ndarray, float], Member] | None = None
     """(row numbers of the training part, seconds) -> the same model, fitted on those rows only."""
+    subset: Callable[[tuple[str, ...], float], Member] | None = None
+    """(inputs, seconds) -> the same model, fitted on these inputs only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +176,10 @@ def classic(
             member: Member = learn(setting.train.take(rows), seconds)
             return member
 
+        def subset(names: tuple[str, ...], seconds: float, learn: Any = learn) -> Member:
+            member: Member = learn(setting.train, seconds, inputs=names)
+            return member
+
         fusion = "joined features" if len(inputs) > 1 else None
         name = f"{part.kind}[{' + '.join(inputs)}]"
         yield Candidate(
@@ -179,6 +191,7 @@ def classic(
             share=1 / (len(chosen) - place + 2),
             refit=refit if worth else None,
             fold=fold,
+            subset=subset,
         )
 
 
@@ -195,9 +208,20 @@ def network(
     def fit(deadline: Deadline, folder: Path) -> tuple[Member, dict[str, Any]]:
         return _train(setting, shape, how, names, deadline, folder)
 
+    def subset(some: tuple[str, ...], seconds: float) -> Member:
+        encoders = {n: e for n, e in shape.encoders.items() if n in some}
+        with tempfile.TemporaryDirectory(prefix="consilience-") as scratch:
+            return _train(setting, replace(shape, encoders=encoders), how, some, Deadline(seconds), Path(scratch))[0]
+
     kind = shape.fusion.kind
     return Candidate(
-        name=f"{preset} {kind}[{' + '.join(names)}]", preset=preset, fusion=kind, inputs=names, fit=fit, share=share
+        name=f"{preset} {kind}[{' + '.join(names)}]",
+        preset=preset,
+        fusion=kind,
+        inputs=names,
+        fit=fit,
+        share=share,
+        subset=subset,
     )
 
 

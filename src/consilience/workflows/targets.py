@@ -3,15 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from consilience.bundle.model import Model
 from consilience.core.config import Part
+from consilience.core.errors import DataError
+from consilience.core.progress import Reporter
 from consilience.data.cells import Problem
 from consilience.data.table import Table
 from consilience.data.target import answered, cells_of, weights_of
 from consilience.tasks.base import Task
 from consilience.tasks.choose import choose, choose_many
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """Rows of a table whose answers are known, for a model to be compared with."""
+
+    table: Table
+    """Without the rows of weight 0."""
+    rows: np.ndarray
+    """Of `table`."""
+    target: np.ndarray
+    task: Task
+    """The model's, opened to the labels that only these rows have."""
+    weights: np.ndarray | None
+    """[N], 1 on average over the table; None: all alike."""
+
+
+def truth(model: Model, table: Table, *, reporter: Reporter) -> Truth:
+    """The rows of a table that have the model's target. Says what is left out, raises DataError where all is."""
+    columns = model.targets or (model.target,)
+    kept, weights, notes = weighed({"train": table}, model.weight if model.weight in table.columns else None)
+    table = kept["train"]
+    rows = np.flatnonzero(answered(table, columns) | model.task.reads_blank)
+    if not len(rows):
+        raise DataError(f"{table.name}: no row with a target in {model.target!r}, so there is nothing to compare with")
+    if len(rows) < len(table):
+        notes.append(f"{len(table) - len(rows):,} rows without a target are left out")
+    target, opened = encoded(model.task, table, columns, rows)
+    if new := unseen(model.task, opened):
+        notes.append(f"labels the model never saw, counted as wrong: {', '.join(new[:5])}")
+    for note in notes:
+        reporter.say(note)
+    counts = None if weights is None else weights["train"][rows]
+    return Truth(table=table, rows=rows, target=target, task=opened, weights=counts)
 
 
 def weighed(

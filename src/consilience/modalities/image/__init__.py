@@ -21,7 +21,7 @@ from consilience.core.limits import Limits
 from consilience.core.registry import Family
 from consilience.core.state import State
 from consilience.modalities.base import ColumnSample, Evidence, Features, Field, Modality, Processor, Values, is_blank
-from consilience.modalities.image import augment, collate, features, load, sniff, transform
+from consilience.modalities.image import augment, collate, features, likeness, load, sniff, transform
 from consilience.modalities.image.config import Config as ImageConfig
 
 ENCODERS = Family(
@@ -123,6 +123,9 @@ class Image(Modality):
         content = load.content_of(cell[0], root, limits)
         with load.opened(content, limits) as picture:
             return transform.square(picture, config), []
+
+    def likeness(self, values: Values) -> tuple[np.ndarray, float]:
+        return likeness.likeness(values), likeness.NEAR
 
     def array(self, config: ImageConfig) -> tuple[tuple[int, ...], np.dtype[Any]]:
         return (config.size, config.size, 3), np.dtype(np.uint8)
