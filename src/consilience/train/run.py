@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -200,10 +200,10 @@ class _Stepper:
         self.optimizer.zero_grad(set_to_none=True)
         loss = torch.zeros((), device=self.device)
         counts = None if self.weights is None else torch.from_numpy(self.weights[rows]).to(self.device, torch.float32)
-        whole = self.task.mass(goal, self.class_weights)
+        whole = self._mass(goal)
         for part, chosen in batches.parts(batch, config.accumulate):
             own = None if counts is None else counts[chosen]
-            mine = self._loss(part, goal[chosen], own) * self.task.mass(goal[chosen], self.class_weights) / whole
+            mine = self._loss(part, goal[chosen], own) * self._mass(goal[chosen]) / whole
             mine.backward()
             loss += mine.detach()
         if config.clip:
@@ -212,9 +212,18 @@ class _Stepper:
         return loss
 
     def _loss(self, batch: Batch, goal: Tensor, weights: Tensor | None) -> Tensor:
-        config = self.config
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            scores = self.model(batch).values["scores"]
+            out = self.model(batch).values
+        loss = self._against(out["scores"], goal, weights)
+        for scores, there in zip(out.get("alone", ()), out.get("present", ()), strict=True):
+            if there.any():  # of all rows: where an input is missing it has nothing to answer for
+                own = None if weights is None else weights[there]
+                share = self._mass(goal[there]) / self._mass(goal) / len(out["alone"])
+                loss = loss + cast(float, self.model.auxiliary) * share * self._against(scores[there], goal[there], own)
+        return loss
+
+    def _against(self, scores: Tensor, goal: Tensor, weights: Tensor | None) -> Tensor:
+        config = self.config
         loss: Tensor = self.task.loss(
             scores.float(),
             goal,
@@ -224,6 +233,10 @@ class _Stepper:
             focal_gamma=config.focal_gamma,
         )
         return loss
+
+    def _mass(self, goal: Tensor) -> Any:
+        """What the mean loss of these rows is a mean over."""
+        return self.task.mass(goal, self.class_weights)
 
 
 def _draw(
