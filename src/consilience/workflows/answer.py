@@ -11,6 +11,7 @@ from consilience.core.errors import DataError, UserError
 from consilience.core.progress import Reporter
 from consilience.data.cells import Problem
 from consilience.data.check import write_bad_cells
+from consilience.data.fetch import fetching
 from consilience.data.sources import flat, holds_lists, read, write
 from consilience.data.table import Table
 from consilience.evaluate import by_group, score
@@ -19,16 +20,25 @@ from consilience.workflows.targets import truth
 
 
 def predict(
-    run: Path, source: Any, *, out: Path | None, proba: bool, root: Path | None, reporter: Reporter
+    run: Path,
+    source: Any,
+    *,
+    out: Path | None,
+    proba: bool,
+    root: Path | None,
+    hosts: Sequence[str] = (),
+    reporter: Reporter,
 ) -> dict[str, Any]:
     """Answer every row of a table, in its order: its columns, then `prediction` (of several targets one
     `prediction_<target>` each), then with `proba` one `proba_<class>` each (`proba_<target>_<class>`). Written
-    to `out` (.csv, .parquet or .jsonl) where given. Returns {"rows", "bad_cells", "out", "columns"}."""
+    to `out` (.csv, .parquet or .jsonl) where given. `hosts`: whose URLs are fetched.
+    Returns {"rows", "bad_cells", "out", "columns"}."""
     model = load(run)
     table = _read(source, root, reporter)
     if not len(table):
         raise DataError(f"{table.name}: the table has no rows to predict")
-    prediction = model.answer(table, reporter=reporter)
+    with fetching(table, model.media, hosts, max_bytes=model.limits.bytes, reporter=reporter) as given:
+        prediction = model.answer(given, reporter=reporter)
     nested = out is not None and holds_lists(out)
     added: dict[str, list[Any]] = dict(model.task.predictions(prediction.answers, nested=nested))
     if proba and model.task.discrete:
@@ -53,7 +63,14 @@ def predict(
 
 
 def evaluate(
-    run: Path, source: Any, *, by: str | None, root: Path | None, seed: int, reporter: Reporter
+    run: Path,
+    source: Any,
+    *,
+    by: str | None,
+    root: Path | None,
+    hosts: Sequence[str] = (),
+    seed: int,
+    reporter: Reporter,
 ) -> dict[str, Any]:
     """{"metrics", "rows", "bad_cells", "by"}: scores with 95 % intervals of the model of a run or bundle on a table.
 
@@ -65,7 +82,8 @@ def evaluate(
     found = truth(model, table, reporter=reporter)
     table, rows, target, opened, counts = found.table, found.rows, found.target, found.task, found.weights
     names, grouping = opened.names, None if by is None else table[by]
-    dataset = model.load(table, reporter=reporter)
+    with fetching(table, model.media, hosts, max_bytes=model.limits.bytes, reporter=reporter) as given:
+        dataset = model.load(given, reporter=reporter)
     answers = model.member.predict(model.view(dataset).take(rows))
     answers = opened.widen(answers, model.task)
     groups = independent(dataset, table, None)[rows]
