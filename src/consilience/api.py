@@ -30,7 +30,8 @@ def fit(
 ) -> FitResult:
     """Train on a table and leave a run folder, or go on with one that was cut off.
 
-    `train`, `valid`, `test`: a path, a DataFrame, an Arrow table, a list of dicts or a dict of columns.
+    `train`, `valid`, `test`: a path or several, a folder, a DataFrame, an Arrow table, a Hugging Face dataset, a list
+    or a stream of dicts, or a dict of columns. What holds the sides of a split may be given as `train` alone.
     `out`: the run folder; a new one under runs/ when not given.
     `config`: any keys of a run's config, nested, as `consilience config show --preset auto` prints them.
     `settings`: "dotted.key=value" strings, as with --set.
@@ -60,19 +61,26 @@ def fit(
     return run_fit(sources, resolved, out=new_run(out), reporter=reporter)
 
 
-def predict(run: str | Path, rows: Any, *, media_root: str | Path | None = None) -> list[Any]:
+def predict(
+    run: str | Path, rows: Any, *, media_root: str | Path | None = None, allow_urls: Sequence[str] = ()
+) -> list[Any]:
     """One answer for each row of a table. To answer often, `load` once and use `Model.predict`."""
-    return load(run).predict(rows, root=Path(media_root) if media_root else None)
+    return load(run).predict(rows, root=Path(media_root) if media_root else None, allow_urls=allow_urls)
 
 
 def evaluate(
-    run: str | Path, table: Any, *, by: str | None = None, media_root: str | Path | None = None
+    run: str | Path,
+    table: Any,
+    *,
+    by: str | None = None,
+    media_root: str | Path | None = None,
+    allow_urls: Sequence[str] = (),
 ) -> dict[str, Any]:
     """{"metrics": {name: {"value", "ci95"}}, "rows", "bad_cells", "by"} of a run or bundle on a table with targets."""
     from consilience.workflows.answer import evaluate as run_evaluate
 
     root = Path(media_root) if media_root else None
-    return run_evaluate(Path(run), table, by=by, root=root, seed=0, reporter=Reporter())
+    return run_evaluate(Path(run), table, by=by, root=root, hosts=allow_urls, seed=0, reporter=Reporter())
 
 
 def audit(

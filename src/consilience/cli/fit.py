@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from consilience.cli.output import Terminal, print_json, print_table, show_metric
-from consilience.cli.tables import add_table, the_table
+from consilience.cli.tables import add_allow_url, add_table, the_table
 from consilience.core.errors import UserError
 
 
@@ -21,6 +21,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--group", metavar="COL", help="rows that agree in this column stay on one side of the split")
     command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
+    add_allow_url(command)
     command.add_argument("--task", choices=("auto", "classification", "regression"), help="default: see the target")
     command.add_argument("--preset", metavar="NAME", help="auto, classic, deep or pretrained (default: auto)")
     backbone_arguments(command)
@@ -93,6 +94,7 @@ def flags(args: argparse.Namespace) -> dict[str, Any]:
         "split": parse_split(args.split) if args.split else None,
         "group": args.group,
         "media_root": args.media_root,
+        "allow_urls": args.allow_url or None,
         "store": args.store,
         "ignore": args.ignore or None,
     }

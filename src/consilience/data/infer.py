@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 from consilience.core.errors import DataError, UserError, unknown
 from consilience.core.files import Stored
 from consilience.core.registry import Family
-from consilience.data.table import Table, blocks, pick
+from consilience.data.table import BLOCK, HEAVY, LazyColumn, Table, blocks, pick
 from consilience.modalities import MODALITIES
 from consilience.modalities.base import ColumnSample, Evidence, Modality, blanks
 
@@ -151,20 +151,34 @@ def sample(table: Table, column: str) -> ColumnSample:
     ranked by a hash of the cell and of how often it has occurred before). A longer column is first thinned evenly by
     position to 100,000, so there another order of rows gives a slightly different sample.
     """
-    there = _there(table[column])
+    cells = table[column]
+    there = _there(cells)
     if len(there) > _EXACT:
         there = there[(np.arange(_EXACT) * (len(there) / _EXACT)).astype(np.int64)]
-    cells = pick(table[column], there)
+    ranked = sorted(_ranks(cells, there))
+    chosen = pick(cells, [row for _, row in ranked[:SAMPLE]])
+    if isinstance(cells, LazyColumn) and cells.block < BLOCK:  # large values: not too many of them
+        sizes = np.cumsum([len(cell) if isinstance(cell, str | bytes) else 0 for cell in chosen])
+        chosen = chosen[: max(1, int(np.searchsorted(sizes, HEAVY, side="right")))]
+    return ColumnSample(name=column, cells=chosen, rows=len(table), distinct=len(set(chosen)), root=table.root)
+
+
+def _ranks(cells: Sequence[Any], rows: np.ndarray) -> Iterator[tuple[bytes, int]]:
+    """A rank and the row, for each of the rows (which ascend). Large values are not held together."""
     seen: dict[bytes, int] = {}
-    ranked: list[tuple[bytes, int]] = []
-    for i, cell in enumerate(cells):
+    for row, cell in _each(cells, rows):
         # A long value is ranked by its length and first bytes: hashing all of every picture would not be quick.
         content = repr((len(cell), cell[:256]) if isinstance(cell, bytes) else cell).encode("utf-8", "surrogatepass")
         seen[content] = again = seen.get(content, 0) + 1
-        ranked.append((hashlib.blake2b(content, digest_size=8, salt=again.to_bytes(8)).digest(), i))
-    ranked.sort()
-    chosen = [cells[i] for _, i in ranked[:SAMPLE]]
-    return ColumnSample(name=column, cells=chosen, rows=len(table), distinct=len(set(chosen)), root=table.root)
+        yield hashlib.blake2b(content, digest_size=8, salt=again.to_bytes(8)).digest(), row
+
+
+def _each(cells: Sequence[Any], rows: np.ndarray) -> Iterator[tuple[int, Any]]:
+    begin = 0
+    for block in blocks(cells):
+        first, last = np.searchsorted(rows, [begin, begin + len(block)])
+        yield from ((row, block[row - begin]) for row in rows[first:last].tolist())
+        begin += len(block)
 
 
 def _there(cells: Sequence[Any]) -> np.ndarray:

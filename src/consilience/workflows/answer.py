@@ -13,6 +13,7 @@ from consilience.core.errors import DataError, UserError
 from consilience.core.progress import Reporter
 from consilience.data.cells import Problem
 from consilience.data.check import write_bad_cells
+from consilience.data.fetch import fetching
 from consilience.data.sources import read, write
 from consilience.data.table import Table
 from consilience.evaluate import by_group, score
@@ -21,15 +22,24 @@ from consilience.workflows.prepare import independent
 
 
 def predict(
-    run: Path, source: Any, *, out: Path | None, proba: bool, root: Path | None, reporter: Reporter
+    run: Path,
+    source: Any,
+    *,
+    out: Path | None,
+    proba: bool,
+    root: Path | None,
+    hosts: Sequence[str] = (),
+    reporter: Reporter,
 ) -> dict[str, Any]:
     """Answer every row of a table, in its order: its columns, then `prediction`, then with `proba` one `proba_<class>`
-    each. Written to `out` (.csv, .parquet or .jsonl) where given. Returns {"rows", "bad_cells", "out", "columns"}."""
+    each. Written to `out` (.csv, .parquet or .jsonl) where given. `hosts`: whose URLs are fetched.
+    Returns {"rows", "bad_cells", "out", "columns"}."""
     model = load(run)
     table = _read(source, root, reporter)
     if not len(table):
         raise DataError(f"{table.name}: the table has no rows to predict")
-    prediction = model.answer(table, reporter=reporter)
+    with fetching(table, model.media, hosts, max_bytes=model.limits.bytes, reporter=reporter) as given:
+        prediction = model.answer(given, reporter=reporter)
     added: dict[str, list[Any]] = {"prediction": prediction.labels}
     if proba and model.task.discrete:
         added |= {f"proba_{name}": prediction.answers[:, k].tolist() for k, name in enumerate(prediction.names)}
@@ -51,7 +61,14 @@ def predict(
 
 
 def evaluate(
-    run: Path, source: Any, *, by: str | None, root: Path | None, seed: int, reporter: Reporter
+    run: Path,
+    source: Any,
+    *,
+    by: str | None,
+    root: Path | None,
+    hosts: Sequence[str] = (),
+    seed: int,
+    reporter: Reporter,
 ) -> dict[str, Any]:
     """{"metrics", "rows", "bad_cells", "by"}: scores with 95 % intervals of the model of a run or bundle on a table."""
     model = load(run)
@@ -66,7 +83,8 @@ def evaluate(
     target, names = model.task.encode_open([cells[r] for r in rows])
     if len(names) > model.task.width:
         reporter.say(f"labels the model never saw, counted as wrong: {', '.join(names[model.task.width :][:5])}")
-    dataset = model.load(table, reporter=reporter)
+    with fetching(table, model.media, hosts, max_bytes=model.limits.bytes, reporter=reporter) as given:
+        dataset = model.load(given, reporter=reporter)
     answers = model.member.predict(model.view(dataset).take(rows))
     answers = np.pad(answers, ((0, 0), (0, len(names) - answers.shape[1])))
     groups = independent(dataset, table, None)[rows]

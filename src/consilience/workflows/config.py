@@ -37,6 +37,8 @@ class DataConfig:
     as groups allow, and a small class reaches every side if it can; otherwise rows are dealt out by chance alone."""
     group_media: bool = True
     """Rows that share a media cell (by content) stay on one side of the split."""
+    allow_urls: tuple[str, ...] = ()
+    """Hosts (HOST or HOST:PORT) whose URLs in media cells are fetched; of other hosts nothing is."""
     media_root: str | None = None
     """Folder that relative paths start from and that no path may leave; the table's own folder when not given."""
     ignore: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from consilience.core.progress import Reporter
 from consilience.data.cells import Cells, Dataset, Problem
 from consilience.data.check import overlap, summarize
 from consilience.data.encode import Encoding
+from consilience.data.fetch import Allowed, fetched
 from consilience.data.infer import Inference, InputPlan, infer
 from consilience.data.split import row_keys, split, strata
 from consilience.data.store import Store
@@ -131,7 +132,8 @@ def plan_inputs(table: Table, config: RunConfig) -> tuple[Inference, dict[str, A
 def prepare(
     tables: Mapping[str, Table], config: RunConfig, *, scratch: Path, store: Store | None, reporter: Reporter
 ) -> Prepared:
-    """`tables`: "train", and "valid" and "test" where the user gave them. `scratch`: a folder for loaded values."""
+    """`tables`: "train", and "valid" and "test" where the user gave them. `scratch`: a folder for loaded values and
+    for what is fetched."""
     problems: dict[str, list[Problem]] = {side: [] for side in tables}
     rows = {side: _targeted(table, config.target, problems[side]) for side, table in tables.items()}
     table = tables["train"]
@@ -141,6 +143,10 @@ def prepare(
             "Give a table with rows whose target is known."
         )
     inference, configs = plan_inputs(table, config)
+    if config.data.allow_urls:
+        tables = _fetch(tables, inference, config, scratch / "urls", reporter)
+        table = tables["train"]
+        inference, configs = plan_inputs(table, config)  # again: what lies here can be looked at
     task = _task(pick(table[config.target], rows["train"]), config)
     configs = {n: _resolve(plan, configs[n], inference) for n, plan in inference.inputs.items()}
     frozen = _views(inference.inputs, config)
@@ -253,6 +259,19 @@ def _encodings(views: Mapping[str, FrozenView], config: RunConfig, store: Store 
     assert config.pretrained is not None
     batch = config.pretrained.batch
     return {name: Encoding(backbone=view.backbone, store=store, batch=batch) for name, view in views.items()}
+
+
+def _fetch(
+    tables: Mapping[str, Table], inference: Inference, config: RunConfig, folder: Path, reporter: Reporter
+) -> dict[str, Table]:
+    """The tables with the URLs of media columns fetched."""
+    allowed = Allowed.parse(config.data.allow_urls)
+    columns = [c for plan in inference.inputs.values() if MODALITIES.load(plan.modality).media for c in plan.columns]
+    most = config.limits.bytes
+    return {
+        side: fetched(table, columns, allowed, folder, max_bytes=most, reporter=reporter)
+        for side, table in tables.items()
+    }
 
 
 def _targeted(table: Table, target: str, problems: list[Problem]) -> np.ndarray:
