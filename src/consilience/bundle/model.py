@@ -131,10 +131,11 @@ def encodings(inputs: Mapping[str, Input]) -> dict[str, Encoding]:
 
 
 def same_cells(inputs: Mapping[str, Input]) -> dict[str, tuple[str, ...]]:
-    """What users call an input, and the ways of looking at its cells (as they are, through a backbone) that have it."""
-    found: dict[tuple[str, ...], list[str]] = {}
+    """What users call an input, and the ways of looking at its cells (as they are, through a backbone) that have it.
+    Another modality that reads the same columns (the sound of a film) is another input."""
+    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for name in sorted(inputs, key=lambda name: (inputs[name].backbone is not None, name)):
-        found.setdefault(inputs[name].plan.columns, []).append(name)
+        found.setdefault((inputs[name].plan.modality, inputs[name].plan.columns), []).append(name)
     out = {}
     for first, *others in found.values():
         backbone = inputs[first].backbone

@@ -92,7 +92,7 @@ def evaluate(
     out: dict[str, Any] = {
         "metrics": metrics,
         "rows": len(rows),
-        "bad_cells": sum(p.whole for c in dataset.inputs.values() for p in c.problems),
+        "bad_cells": sum(p.whole for p in dict.fromkeys(p for c in dataset.inputs.values() for p in c.problems)),
         "by": {},
     }
     if grouping is not None:
