@@ -67,15 +67,21 @@ class Model:
     limits: Limits
     columns: tuple[str, ...]
     """Every column that was an input in training, also those that this model does not look at: they may be given."""
+    targets: tuple[str, ...] = ()
+    """Columns of the target; empty: the one called `target`."""
+    weight: str | None = None
+    """Column that said how much each row counts; metrics count rows by it where a table has it."""
 
     def predict(self, rows: Any, *, root: Path | None = None, allow_urls: Sequence[str] = ()) -> list[Any]:
-        """One answer for each row, in order. `rows`: a dict (one row), or whatever `data.sources.read` takes: a path,
+        """One answer for each row, in order: a label or a number, a list of labels, or of several targets a dict by
+        target. `rows`: a dict (one row), or whatever `data.sources.read` takes: a path,
         DataFrame, Arrow table, dataset, list or stream of dicts, dict of columns. A column that is absent is missing on
         every row. `allow_urls`: hosts whose URLs in media cells are fetched."""
         return self._answered(rows, root, allow_urls).labels
 
     def predict_proba(self, rows: Any, *, root: Path | None = None, allow_urls: Sequence[str] = ()) -> np.ndarray:
-        """[N, K] float64: a probability for each of `classes`; for regression the value itself [N, 1]."""
+        """[N, K] float64: a probability for each of `classes`; for regression the value itself [N, 1]; for several
+        targets the columns of all of them."""
         return self._answered(rows, root, allow_urls).answers
 
     @property
@@ -125,10 +131,11 @@ def encodings(inputs: Mapping[str, Input]) -> dict[str, Encoding]:
 
 
 def same_cells(inputs: Mapping[str, Input]) -> dict[str, tuple[str, ...]]:
-    """What users call an input, and the ways of looking at its cells (as they are, through a backbone) that have it."""
-    found: dict[tuple[str, ...], list[str]] = {}
+    """What users call an input, and the ways of looking at its cells (as they are, through a backbone) that have it.
+    Another modality that reads the same columns (the sound of a film) is another input."""
+    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for name in sorted(inputs, key=lambda name: (inputs[name].backbone is not None, name)):
-        found.setdefault(inputs[name].plan.columns, []).append(name)
+        found.setdefault((inputs[name].plan.modality, inputs[name].plan.columns), []).append(name)
     out = {}
     for first, *others in found.values():
         backbone = inputs[first].backbone
