@@ -106,6 +106,14 @@ def test_permuted_rows_and_missing_cells(place):
     assert np.isfinite(model.predict_proba({"photo": None, "review": None, "price": 3})).all()
 
 
+def test_export_says_why_not(place, capsys):
+    folder, _ = place
+    capsys.readouterr()
+    assert main(["export", str(folder / "run"), "--to", "onnx", "--out", str(folder / "exported")]) == 2
+    assert "pretrained backbones (letters, patches)" in capsys.readouterr().err
+    assert not (folder / "exported").exists()
+
+
 def test_served_answers_are_the_same(place):
     import asyncio
 

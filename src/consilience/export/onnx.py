@@ -39,6 +39,13 @@ _ROWS = 7
 
 def convert(model: Model) -> Member:
     """The model's member without torch: every network in it becomes graphs. Raises ExportError with the reason."""
+    seen = (model.inputs[name].backbone for name in model.member.inputs)
+    if names := sorted({backbone.name for backbone in seen if backbone is not None}):
+        raise ExportError(
+            f"{model.name}: it looks through pretrained backbones ({', '.join(names)}), and what prepares their cells "
+            "(a tokeniser, say) needs transformers, so they are not exported. Predict with and serve the run, or "
+            "fit with --preset classic or deep for a model that exports"
+        )
     require("onnx", "onnxscript", extra="export", to="export to ONNX")
     return _convert(model.member, model)
 

@@ -37,6 +37,10 @@ from consilience.modalities.video import augment, collate, features, load, sniff
 from consilience.modalities.video.config import Config as VideoConfig
 
 ENCODERS = Family("video encoder", {"gru": "consilience.modalities.video.encoders.gru:GruEncoder"})
+BACKBONES = Family(
+    "video backbone", {"transformers": "consilience.modalities.video.backbones.transformers:TransformersVideo"}
+)
+
 
 HEADERS = 50
 """Headers read to decide the size."""
@@ -92,6 +96,7 @@ class Video(Modality):
     joint: ClassVar[bool] = False
     libraries: ClassVar[tuple[str, ...]] = ("av",)
     encoders: ClassVar[Family] = ENCODERS
+    backbones: ClassVar[Family] = BACKBONES
     default_encoder: ClassVar[str] = "gru"
     Config: ClassVar[type] = VideoConfig
 
