@@ -207,6 +207,24 @@ class _Bomb:
         return Path.touch, (self.path,)
 
 
+def test_code_that_comes_with_a_model_is_never_run(tmp_path):
+    """Neither where the architecture is known, which then is used, nor where it is not, which is refused."""
+    tiny_text(tmp_path)
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Model: pass\n")
+    config = json.loads((tmp_path / "config.json").read_text())
+    modality = MODALITIES.load("text")()
+    for kind in ("bert", "evil"):
+        mine = {**config, "model_type": kind, "auto_map": {"AutoModel": "evil.Model", "AutoConfig": "evil.Model"}}
+        (tmp_path / "config.json").write_text(json.dumps(mine))
+        try:
+            open_folder(modality, tmp_path).encode(["a"])
+        except UserError:
+            assert kind == "evil"
+        else:
+            assert kind == "bert"
+    assert not (tmp_path / "ran").exists()
+
+
 def test_old_weights_are_saved_as_safetensors(tmp_path):
     tiny_text(tmp_path / "a")
     tensors = load_file(tmp_path / "a" / "model.safetensors")
