@@ -7,11 +7,12 @@ from pathlib import Path
 
 from consilience.cli.fit import backbone_arguments, backbone_flags
 from consilience.cli.output import Terminal, print_json, print_table
+from consilience.cli.tables import add_table, the_table
 from consilience.core.errors import UserError
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("table", metavar="TABLE", help="rows whose cells are encoded")
+    add_table(command, "rows whose cells are encoded")
     backbone_arguments(command)
     command.add_argument(
         "--tokens", choices=("pooled", "all"), default="pooled", help="keep one vector of a cell, or several (pooled)"
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("--store is missing: say where the vectors go: --store DIR")
     settings = {**backbone_flags(args), "keep": {"tokens": args.tokens}, "batch": args.batch}
     done = encode(
-        Path(args.table),
+        the_table(args.table),
         store=Path(args.store),
         config=decode(PretrainedConfig, settings, "pretrained"),
         inputs={name: (kind, columns) for name, kind, columns in map(parse_input, args.input)},

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from consilience.cli.output import Terminal, print_json, print_table, show_metric
+from consilience.cli.tables import add_table, the_table
 from consilience.core.errors import UserError
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("table", metavar="TABLE", nargs="?", help="training rows: .csv, .tsv or .parquet")
+    add_table(command, "training rows", optional=True)
     command.add_argument("--target", metavar="COL", help="column to predict")
     command.add_argument("--valid", metavar="T2", help="table of validation rows (default: split off)")
     command.add_argument("--test", metavar="T3", help="table of test rows, used once, at the end (default: split off)")
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from consilience.workflows.runs import new_run
 
     sides = {"train": args.table, "valid": args.valid, "test": args.test}
-    sources = {side: Path(source) for side, source in sides.items() if source}
+    sources = {side: the_table(source) for side, source in sides.items() if source}
     given, file, reporter = flags(args), Path(args.config) if args.config else None, Terminal()
     if args.resume:
         if not args.out:

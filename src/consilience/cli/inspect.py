@@ -6,10 +6,11 @@ import argparse
 from pathlib import Path
 
 from consilience.cli.output import print_json, print_table
+from consilience.cli.tables import add_table, the_table
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("table", metavar="TABLE", help="a .csv, .tsv or .parquet file")
+    add_table(command)
     command.add_argument("--target", metavar="COL", help="the column that is to be predicted")
     command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
     command.add_argument(
@@ -21,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
     from consilience.workflows.inspect import inspect
 
     root = Path(args.media_root) if args.media_root else None
-    found = inspect(Path(args.table), target=args.target, root=root)
+    found = inspect(the_table(args.table), target=args.target, root=root)
     if args.json:
         print_json(found)
         return 0
@@ -35,5 +36,7 @@ def run(args: argparse.Namespace) -> int:
         rows,
         right=(3, 4),
     )
+    for note in found["notes"]:
+        print(f"note: {note}")
     print("Another choice: --input NAME=KIND:COLUMN, or --ignore COLUMN")
     return 0

@@ -6,7 +6,7 @@ import argparse
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("what", choices=("encoders", "backbones", "fusions", "tasks", "modalities"))
+    command.add_argument("what", choices=("encoders", "backbones", "fusions", "learners", "tasks", "modalities"))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -19,6 +19,7 @@ def names(what: str) -> list[str]:
     """Nothing that is listed is imported, modalities aside (an encoder is listed as modality/encoder)."""
     from consilience.fusion import DECISION_FUSIONS, FEATURE_FUSIONS
     from consilience.modalities import MODALITIES
+    from consilience.models.learners import LEARNERS
     from consilience.models.weights import PACKAGED
     from consilience.tasks import TASKS
 
@@ -27,4 +28,5 @@ def names(what: str) -> list[str]:
     if what == "backbones":
         kinds = [f"{m}/{backbone}" for m in MODALITIES for backbone in MODALITIES.load(m).backbones]
         return [*kinds, *(f"package:{name}" for name in PACKAGED)]
-    return list({"fusions": [*FEATURE_FUSIONS, *DECISION_FUSIONS], "tasks": TASKS, "modalities": MODALITIES}[what])
+    fusions = [*FEATURE_FUSIONS, *DECISION_FUSIONS]
+    return list({"fusions": fusions, "learners": LEARNERS, "tasks": TASKS, "modalities": MODALITIES}[what])

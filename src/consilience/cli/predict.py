@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 from consilience.cli.output import Terminal
+from consilience.cli.tables import add_table, the_table
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("run_folder", metavar="RUN", help="a run, or its bundle")
-    command.add_argument("table", metavar="TABLE", help="rows to answer; columns that are absent count as missing")
+    add_table(command, "rows to answer; columns that are absent count as missing")
     command.add_argument("--out", metavar="FILE", help=".csv, .parquet or .jsonl (default: CSV on standard output)")
     command.add_argument("--proba", action="store_true", help="also one column proba_<class> for every class")
     command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
@@ -24,7 +25,9 @@ def run(args: argparse.Namespace) -> int:
     reporter = Terminal()
     out = Path(args.out) if args.out else None
     root = Path(args.media_root) if args.media_root else None
-    found = predict(Path(args.run_folder), Path(args.table), out=out, proba=args.proba, root=root, reporter=reporter)
+    found = predict(
+        Path(args.run_folder), the_table(args.table), out=out, proba=args.proba, root=root, reporter=reporter
+    )
     if out is None:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(found["columns"])

@@ -1,12 +1,90 @@
-"""From a media cell (a path under the media root, or bytes) to bytes: the one place that opens users' files."""
+"""From a media cell to bytes: a path under the media root, a data URL, base64, bytes, or a place in another file.
+
+The one file that opens users' media. Refuses to know what they hold.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import io
 import os
+import re
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, BinaryIO, cast
+from urllib.parse import unquote_to_bytes
 
 from consilience.core.errors import BadCell
+
+_SHORTEST = 64
+"""Characters from which base64 without a `data:` before it is told from a word; a picture has more."""
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*|[A-Za-z0-9_\-\s]+={0,2}\s*")
+_HEX = re.compile(r"[0-9a-fA-F\s]+")
+_DATA_URL = re.compile(r"data:[\w.+-]*(/[\w.+-]*)?(;[^,]{0,200})?,", re.IGNORECASE)
+
+
+class Stored(str):
+    """A cell whose content lies in another file: some bytes of a shard, or what was fetched for a URL.
+
+    As text it is a name for people, and equal to others of that name. It travels to worker processes as it is; whoever
+    made it vouches for the file, which need not lie under the media root.
+    """
+
+    __slots__ = ("file", "offset", "problem", "size")
+
+    file: str
+    offset: int
+    size: int
+    problem: str | None
+    """Why there is no content, where there is none."""
+
+    def __new__(cls, name: str, file: str = "", offset: int = 0, size: int = 0, problem: str | None = None) -> Stored:
+        self = super().__new__(cls, name)
+        self.file, self.offset, self.size, self.problem = file, offset, size, problem
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Stored, (str(self), self.file, self.offset, self.size, self.problem)
+
+    def open(self) -> BinaryIO:
+        """The content, read from where it lies when it is asked for. Raises BadCell, OSError."""
+        if self.problem is not None:
+            raise BadCell(self.problem)
+        return cast(BinaryIO, io.BufferedReader(_Window(self.file, self.offset, self.size)))
+
+
+class _Window(io.RawIOBase):
+    """Some bytes of a file as a file of their own."""
+
+    def __init__(self, file: str, offset: int, size: int) -> None:
+        self._file = open(file, "rb", buffering=0)  # noqa: SIM115 - closed with this object
+        self._offset, self._size, self._at = offset, size, 0
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        self._file.seek(self._offset + self._at)
+        count = self._file.readinto(view[: max(0, self._size - self._at)])
+        self._at += count
+        return count
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(0, start + offset)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 @lru_cache(maxsize=8)
@@ -23,7 +101,7 @@ def resolve(cell: str, root: Path) -> Path:
     if "\0" in cell:
         raise BadCell("the path contains a NUL byte")
     if "://" in cell[:12]:
-        raise BadCell("the cell is a URL; URLs are not fetched")
+        raise BadCell("the cell is a URL; URLs are not fetched unless their host is allowed (--allow-url HOST)")
     path = Path(cell)
     try:
         full = Path(os.path.realpath(path if path.is_absolute() else root / path))
@@ -40,24 +118,89 @@ def resolve(cell: str, root: Path) -> Path:
     return full
 
 
+def open_cell(cell: str | bytes, root: Path, max_bytes: int | None = None) -> BinaryIO:
+    """The content of a media cell as an open file that can seek; close it. Raises BadCell, OSError.
+
+    max_bytes: more is refused before anything is read or decoded.
+    """
+    if isinstance(cell, Stored):
+        _check(cell.size, max_bytes)
+        return cell.open()
+    if isinstance(cell, bytes):
+        _check(len(cell), max_bytes)
+        return io.BytesIO(cell)
+    if (held := inline(cell, root, max_bytes)) is not None:
+        return io.BytesIO(held)
+    full = resolve(cell, root)
+    _check(full.stat().st_size, max_bytes)
+    return full.open("rb")
+
+
 def read(cell: str | bytes, *, root: Path, max_bytes: int) -> bytes:
     """The content of a media cell, its size checked before it is read.
 
-    Raises BadCell: everything `resolve` raises, and zero bytes, too many bytes, unreadable.
+    Raises BadCell: everything `resolve` raises, and zero bytes, too many bytes, not base64, unreadable.
     """
     if isinstance(cell, bytes):
+        _check(len(cell), max_bytes)
         content = cell
-        if len(content) > max_bytes:
-            raise BadCell(f"{len(content):,} bytes; the limit is {max_bytes:,} (limits.bytes)")
     else:
-        full = resolve(cell, root)
         try:
-            size = full.stat().st_size
-            if size > max_bytes:
-                raise BadCell(f"{size:,} bytes; the limit is {max_bytes:,} (limits.bytes)")
-            content = full.read_bytes()
+            with open_cell(cell, root, max_bytes) as file:
+                content = file.read()
         except OSError as error:
             raise BadCell(f"the file cannot be read: {error.strerror or error}") from error
+        if isinstance(cell, Stored) and len(content) < cell.size:
+            raise BadCell(f"cut off: {len(content):,} of {cell.size:,} bytes are there")
     if not content:
         raise BadCell("the file is empty (zero bytes)")
     return content
+
+
+def inline(cell: str, root: Path, max_bytes: int | None = None) -> bytes | None:
+    """What a cell that is a data URL or base64 holds; None of any other, such as a path. Raises BadCell.
+
+    Base64 without `data:` before it has at least 64 characters, and is no file of that name.
+    """
+    if cell[:5].lower() == "data:":
+        if (head := _DATA_URL.match(cell)) is None:
+            raise BadCell("the data URL has no comma after its media type")
+        body = cell[head.end() :]
+        _check(len(body) * 3 // 4, max_bytes)
+        coded = (head.group(2) or "").lower().endswith(";base64")
+        return _decode(body, "the data URL") if coded else unquote_to_bytes(body)
+    if not looks_coded(cell):
+        return None
+    if len(cell) <= 4096:  # the longest path there is
+        try:
+            resolve(cell, root)
+        except BadCell:
+            pass
+        else:
+            return None
+    _check(len(cell) * 3 // 4, max_bytes)
+    return _decode(cell, "the base64 text")
+
+
+def looks_coded(cell: str) -> bool:
+    """Whether a cell is a data URL or written in base64. A path with a dot is not, nor is a hash in hexadecimal."""
+    if cell[:5].lower() == "data:":
+        return _DATA_URL.match(cell) is not None
+    if len(cell) < _SHORTEST or _BASE64.fullmatch(cell[:_SHORTEST]) is None:
+        return False
+    letters = sum(map(len, cell.split()))
+    words = len(cell.split(None, letters // 32 + 1))  # base64 is at most broken into lines of 64 or 76
+    return words <= letters // 32 + 1 and not _HEX.fullmatch(cell) and _BASE64.fullmatch(cell) is not None
+
+
+def _decode(text: str, what: str) -> bytes:
+    plain = "".join(text.split()).replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadCell(f"{what} is damaged or cut off: it cannot be decoded") from error
+
+
+def _check(size: int, max_bytes: int | None) -> None:
+    if max_bytes is not None and size > max_bytes:
+        raise BadCell(f"{size:,} bytes; the limit is {max_bytes:,} (limits.bytes)")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+_PAIRS = 1 << 20
+"""Products that are held at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,31 @@ class CSR:
             out[filled] = np.add.reduceat(products, self.indptr[filled], axis=0)
         return out
 
+    def dot(self, other: CSR) -> np.ndarray:
+        """[rows, width] with [others, width] -> [rows, others] float64: the scalar product of each row with each row
+        of `other`. Each is summed on its own, in order of the columns' places in the row."""
+        out = np.zeros((self.shape[0], other.shape[0]))
+        turned = other._by_column()
+        starts, counts = turned.indptr[self.indices], np.diff(turned.indptr)[self.indices]
+        ends = np.cumsum(counts)
+        for rows in _stretches(np.concatenate([[0], ends])[self.indptr], _PAIRS):
+            part = slice(self.indptr[rows.start], self.indptr[rows.stop])
+            repeat = counts[part]
+            flat = np.arange(int(repeat.sum())) + np.repeat(starts[part] - (np.cumsum(repeat) - repeat), repeat)
+            row = np.repeat(np.arange(rows.stop - rows.start), np.diff(self.indptr[rows.start : rows.stop + 1]))
+            place = np.repeat(row, repeat) * other.shape[0] + turned.indices[flat]
+            products = np.repeat(self.values[part].astype(np.float64), repeat) * turned.values[flat]
+            sums = np.bincount(place, products, (rows.stop - rows.start) * other.shape[0])
+            out[rows] = sums.reshape(out[rows].shape)
+        return out
+
+    def _by_column(self) -> CSR:
+        """The same numbers the other way round: a row for every column."""
+        order = np.argsort(self.indices, kind="stable")
+        rows = np.repeat(np.arange(self.shape[0], dtype=np.int32), np.diff(self.indptr))
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(self.indices, minlength=self.width))])
+        return CSR(values=self.values[order], indices=rows[order], indptr=indptr, width=self.shape[0])
+
     def columns(self, keep: np.ndarray) -> np.ndarray:
         """The chosen columns as a dense float32 array [rows, len(keep)]."""
         place = np.full(self.width, -1, np.int64)
@@ -52,3 +81,12 @@ class CSR:
         from scipy.sparse import csr_matrix
 
         return csr_matrix((self.values, self.indices, self.indptr), shape=self.shape)
+
+
+def _stretches(ends: np.ndarray, most: int) -> Iterator[slice]:
+    """Neighbouring rows whose work together is at most `most`, one at least. `ends` [rows + 1]: work up to each row."""
+    start = 0
+    while start < len(ends) - 1:
+        stop = max(start + 1, int(np.searchsorted(ends, ends[start] + most, side="right")) - 1)
+        yield slice(start, stop)
+        start = stop

@@ -22,7 +22,8 @@ _SHOWN = 3
 
 def write_bad_cells(problems: Iterable[Problem], path: Path, *, table: Table | None = None) -> None:
     """A CSV of row, column, reason, in the order of the rows. `row` is what a user calls the row (`Table.line`): the
-    line of the CSV file; without a table, rows count from 1. Parts of cells that were taken as missing are listed too.
+    line of the CSV file; without a table, rows count from 1. Of a table of several files, `file` says in which the row
+    is. Parts of cells that were taken as missing are listed too.
     """
     listed = sorted(problems, key=lambda p: (p.row, p.column, p.reason))
     columns: dict[str, list[Any]] = {
@@ -30,6 +31,8 @@ def write_bad_cells(problems: Iterable[Problem], path: Path, *, table: Table | N
         "column": [p.column for p in listed],
         "reason": [" ".join(p.reason.replace("\0", "").split()) for p in listed],
     }
+    if table is not None and table.files:
+        columns["file"] = [table.file(p.row) for p in listed]
     sources.write(columns, path)
 
 

@@ -5,12 +5,13 @@ Reads bytes, knows no format. Of a folder, the names and sizes of its files are 
 
 from __future__ import annotations
 
-import glob
 import hashlib
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from consilience.core.errors import DataError
+from consilience.data.sources.paths import expand, is_path
 
 Fingerprint = dict[str, Any]
 """JSON: size, changed (nanoseconds), sha256."""
@@ -18,12 +19,12 @@ Fingerprint = dict[str, Any]
 
 def files(source: Any) -> list[Path] | None:
     """The files and folders that a path, a pattern or a list of them means, absolute; None of a table in memory."""
-    if isinstance(source, str | os.PathLike):
-        path = Path(source).absolute()
-        return [path] if path.exists() else [Path(found).absolute() for found in sorted(glob.glob(str(path)))]
-    if not isinstance(source, Sequence) or not source or not all(isinstance(s, str | os.PathLike) for s in source):
+    if not is_path(source):
         return None
-    return [path for part in source for path in files(part) or []]
+    try:
+        return [path.absolute() for path in expand(source)]
+    except DataError:  # nothing is there: whoever reads it says so
+        return []
 
 
 def fingerprint(path: Path) -> Fingerprint:

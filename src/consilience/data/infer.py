@@ -8,14 +8,15 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from consilience.core.errors import DataError, UserError, unknown
+from consilience.core.files import Stored
 from consilience.core.registry import Family
-from consilience.data.table import BLOCK, Table, blocks, pick
+from consilience.data.table import Table, blocks, pick
 from consilience.modalities import MODALITIES
 from consilience.modalities.base import ColumnSample, Evidence, Modality, blanks
 
@@ -88,6 +89,8 @@ def infer(
     kinds = known_kinds(parts)
     _check(table, target, ignored, given, kinds)
     by_hand = {column: name for name, (_, columns) in given.items() for column in columns}
+    labels = {column for column in table.labels if column != target and column not in by_hand}
+    ignored |= labels
     samples: dict[str, ColumnSample] = {}
     choices: dict[str, _Choice] = {}
     for column in table.columns:
@@ -104,6 +107,7 @@ def infer(
         raise DataError(f"{table.name}: no column is left to learn from ({len(table)} rows, target {target!r})")
     owner = {column: plan.name for plan in inputs.values() for column in plan.columns}
     reports = [_report(table, c, samples.get(c), choices.get(c), owner.get(c), c == target) for c in table.columns]
+    reports = [replace(r, reason="only names the row") if r.name in labels else r for r in reports]
     return Inference(inputs=inputs, columns=reports, samples=samples)
 
 
@@ -151,8 +155,7 @@ def sample(table: Table, column: str) -> ColumnSample:
 
 def _there(cells: Sequence[Any]) -> np.ndarray:
     """The rows that have a cell."""
-    found = [np.flatnonzero(~blanks(block)) + n * BLOCK for n, block in enumerate(blocks(cells))]
-    return np.concatenate([np.zeros(0, np.int64), *found])
+    return np.flatnonzero(np.concatenate([np.zeros(0, bool), *(~blanks(block) for block in blocks(cells))]))
 
 
 def _count(cells: Sequence[Any]) -> tuple[int, int]:
@@ -213,7 +216,10 @@ def _check(
 
 def _claim(table: str, column: ColumnSample, parts: Mapping[str, Modality], kinds: Iterable[str]) -> _Choice:
     best: tuple[str, Evidence] | None = None
+    held = any(isinstance(cell, Stored) for cell in column.cells)  # what lies in another file is media, or nothing
     for name, part in parts.items():
+        if held and not part.media:
+            continue
         evidence = part.sniff(column)
         if evidence is not None and (best is None or evidence.strength > best[1].strength):
             best = name, evidence

@@ -1,9 +1,8 @@
 """Training, validation and test rows. Rows that share content stay on one side. Knows no modality and no task.
 
-Method: rows linked by any group form components (connected components of the graph rows - groups). Components of
-several rows are dealt out largest first, each to the part that is furthest behind its share (of all rows, and of the
-rows of the component's class); single rows then fill what is left, spread evenly over the classes. Ties and order come
-from a hash of the seed and each row's key, so with content keys the order of the rows plays no role.
+Method: rows linked by any group form components (connected components of the graph rows - groups), which deal.py deals
+out whole. Ties and order come from a hash of the seed and each row's key, so with content keys the order of the rows
+plays no role.
 """
 
 from __future__ import annotations
@@ -17,9 +16,12 @@ import numpy as np
 from consilience.core.errors import DataError, UserError
 from consilience.core.optional import need
 from consilience.core.seeding import derive
+from consilience.data.deal import Components, deal
 from consilience.data.table import Table
 
 PARTS = ("train", "valid", "test")
+TENTHS = 10
+"""Classes that a number is cut into."""
 
 Groups = Mapping[str, np.ndarray] | Sequence[np.ndarray]
 """Arrays [N] int64, by name (shown in messages) or in a list; -1 belongs to no group."""
@@ -33,16 +35,6 @@ class Split:
     valid: np.ndarray
     test: np.ndarray
     report: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Components:
-    """C components: component of each row [N], and size, hash and class of each [C] (the rarest class in it)."""
-
-    of_row: np.ndarray
-    size: np.ndarray
-    rank: np.ndarray
-    label: np.ndarray
 
 
 def split(
@@ -59,8 +51,9 @@ def split(
     fractions: of the rows, for the three parts; they sum to 1, and a part with 0 stays empty.
     keys: [N] uint64, a hash of each row's content (`row_keys`); rows with equal keys count as interchangeable. With
     keys, the same rows land in the same parts whatever their order; without, the position stands in.
-    labels: [N] classes: kept in proportion where groups allow, and a class seen once goes to train, as does one
-    component of any class that train would otherwise lack (as long as no other part is emptied by it).
+    labels: [N] classes: every part gets its share of each where groups allow, and at least one row of a class that has
+    enough of them. A class seen once goes to train, as does one component of any class that train would otherwise lack
+    (as long as no other part is emptied by it).
     Raises UserError for fractions, DataError when a part that should have rows cannot get one.
     """
     shares = _check(fractions)
@@ -72,10 +65,7 @@ def split(
     codes = np.zeros(rows, np.int64) if labels is None else np.unique(labels, return_inverse=True)[1].reshape(-1)
     parts = _components(rows, named, _mix(np.arange(rows) if keys is None else keys, seed), codes)
     _enough(parts, shares, named, rows)
-    assigned = _deal(parts, shares)
-    if labels is not None and shares[0] > 0:
-        _cover(assigned, parts, codes)
-    _fill(assigned, parts, shares)
+    assigned = deal(parts, shares, codes, spread=labels is not None)
     part_of_row = assigned[parts.of_row]
     chosen = [np.flatnonzero(part_of_row == p) for p in range(3)]
     report = _lopsided(parts, named, chosen, shares, rows)
@@ -91,6 +81,19 @@ def row_keys(table: Table, columns: Sequence[str]) -> np.ndarray:
         digest = hashlib.blake2b(repr(row).encode("utf-8", "surrogatepass"), digest_size=8).digest()
         keys[r] = int.from_bytes(digest, "little")
     return keys
+
+
+def strata(target: np.ndarray, *, discrete: bool) -> np.ndarray:
+    """[N] classes to keep in proportion, of an encoded target: its classes, or tenths of the rows by value. Of several
+    classes a row ([N, K] of 0 and 1), the rarest it has; of several values, the first."""
+    if discrete:
+        if target.ndim == 1:
+            return target
+        rare = np.argsort(np.argsort(target.sum(0), kind="stable"), kind="stable")
+        return np.where(target > 0, rare, target.shape[1]).min(1)
+    values = target if target.ndim == 1 else target[:, 0]
+    edges = np.quantile(values, np.arange(1, TENTHS) / TENTHS)
+    return np.searchsorted(np.unique(edges), values, side="right")
 
 
 def _check(fractions: Sequence[float]) -> np.ndarray:
@@ -113,7 +116,7 @@ def _mix(keys: np.ndarray, seed: int) -> np.ndarray:
         return x ^ (x >> np.uint64(31))
 
 
-def _components(rows: int, groups: Mapping[str, np.ndarray], hashes: np.ndarray, codes: np.ndarray) -> _Components:
+def _components(rows: int, groups: Mapping[str, np.ndarray], hashes: np.ndarray, codes: np.ndarray) -> Components:
     of_row = np.arange(rows)
     edges_row, edges_group, offset = [], [], rows
     for array in groups.values():
@@ -132,88 +135,10 @@ def _components(rows: int, groups: Mapping[str, np.ndarray], hashes: np.ndarray,
         of_row = np.unique(found, return_inverse=True)[1].reshape(-1)
     order = np.lexsort((hashes, of_row))
     starts = np.flatnonzero(np.diff(of_row[order], prepend=-1))
-    frequency = np.bincount(codes)
-    # Classes by rarity, ties by class, so that the minimum over a component is its rarest class.
-    rarity = np.empty(len(frequency), np.int64)
-    rarity[np.lexsort((np.arange(len(frequency)), frequency))] = np.arange(len(frequency))
-    return _Components(
-        of_row=of_row,
-        size=np.diff(np.append(starts, rows)),
-        rank=hashes[order][starts],
-        label=np.minimum.reduceat(rarity[codes[order]], starts),
-    )
+    return Components(of_row=of_row, size=np.diff(np.append(starts, rows)), rank=hashes[order][starts])
 
 
-def _deal(parts: _Components, shares: np.ndarray) -> np.ndarray:
-    """[C] int8: the part of each component."""
-    assigned = np.zeros(len(parts.size), np.int8)
-    several = np.flatnonzero(parts.size > 1)
-    several = several[np.lexsort((parts.label[several], parts.rank[several], -parts.size[several]))]
-    open_parts = [p for p in range(3) if shares[p] > 0]
-    share = shares.tolist()
-    behind = [0.0, 0.0, 0.0]
-    by_label: dict[int, list[float]] = {}
-    for c, size, label in zip(
-        several.tolist(), parts.size[several].tolist(), parts.label[several].tolist(), strict=True
-    ):
-        mine = by_label.setdefault(label, [0.0, 0.0, 0.0])
-        for p in open_parts:
-            behind[p] += share[p] * size
-            mine[p] += share[p] * size
-        chosen = max(open_parts, key=lambda p: behind[p] + mine[p])
-        behind[chosen] -= size
-        mine[chosen] -= size
-        assigned[c] = chosen
-    singles = np.flatnonzero(parts.size == 1)
-    singles = singles[np.lexsort((parts.rank[singles], parts.label[singles]))]
-    filled = np.bincount(assigned[several], weights=parts.size[several], minlength=3)
-    lacking = np.maximum(shares * parts.size.sum() - filled, 0) * (shares > 0)
-    if len(singles):
-        assigned[singles] = _spread(len(singles), lacking / lacking.sum())
-    return assigned
-
-
-def _spread(count: int, shares: np.ndarray) -> np.ndarray:
-    """[count] parts in an even pattern: any run of neighbours holds close to its share of every part, and the whole
-    exactly its share, rounded."""
-    bounds = np.round(np.cumsum(shares) * count).astype(np.int64)
-    sizes = np.diff(bounds, prepend=0)
-    # Element k of a part of n stands at (k + 1/2) / n of the way; the parts are merged by that place.
-    place = np.concatenate([(np.arange(n) + 0.5) / max(n, 1) for n in sizes])
-    return np.repeat(np.arange(3, dtype=np.int8), sizes)[np.argsort(place, kind="stable")]
-
-
-def _cover(assigned: np.ndarray, parts: _Components, codes: np.ndarray) -> None:
-    """Move one component of every class that train lacks into train, unless that would empty another part."""
-    in_train = assigned[parts.of_row] == 0
-    lacking = np.setdiff1d(np.unique(codes), np.unique(codes[in_train]))
-    components = np.bincount(assigned, minlength=3)
-    candidates = np.flatnonzero(np.isin(codes, lacking))
-    order = np.lexsort((parts.rank[parts.of_row[candidates]], parts.size[parts.of_row[candidates]], codes[candidates]))
-    covered: set[int] = set()
-    for row in candidates[order].tolist():
-        component, code = parts.of_row[row], int(codes[row])
-        if code in covered:
-            continue
-        part = assigned[component]
-        if part == 0:  # came over with another class
-            covered.add(code)
-        elif components[part] > 1:
-            components[part] -= 1
-            assigned[component] = 0
-            covered.add(code)
-
-
-def _fill(assigned: np.ndarray, parts: _Components, shares: np.ndarray) -> None:
-    """Give every part that should have rows at least one component: the smallest one of the fullest part."""
-    for part in range(3):
-        if shares[part] > 0 and not (assigned == part).any():
-            components = np.bincount(assigned, minlength=3)
-            giver = np.flatnonzero(assigned == components.argmax())
-            assigned[giver[np.lexsort((parts.rank[giver], parts.size[giver]))[0]]] = part
-
-
-def _enough(parts: _Components, shares: np.ndarray, groups: Mapping[str, np.ndarray], rows: int) -> None:
+def _enough(parts: Components, shares: np.ndarray, groups: Mapping[str, np.ndarray], rows: int) -> None:
     wanted = [name for name, share in zip(PARTS, shares, strict=True) if share > 0]
     if len(parts.size) >= len(wanted):
         return
@@ -227,7 +152,7 @@ def _enough(parts: _Components, shares: np.ndarray, groups: Mapping[str, np.ndar
     )
 
 
-def _largest(parts: _Components, groups: Mapping[str, np.ndarray]) -> tuple[int, str]:
+def _largest(parts: Components, groups: Mapping[str, np.ndarray]) -> tuple[int, str]:
     """Rows of the largest component and, in words, the group that ties most of them together."""
     members = parts.of_row == parts.size.argmax()
     best: tuple[int, str, Any] = (0, "", -1)
@@ -242,7 +167,7 @@ def _largest(parts: _Components, groups: Mapping[str, np.ndarray]) -> tuple[int,
 
 
 def _lopsided(
-    parts: _Components, groups: Mapping[str, np.ndarray], chosen: Sequence[np.ndarray], shares: np.ndarray, rows: int
+    parts: Components, groups: Mapping[str, np.ndarray], chosen: Sequence[np.ndarray], shares: np.ndarray, rows: int
 ) -> list[str]:
     if parts.size.max() * 2 <= rows or parts.size.max() == 1:
         return []

@@ -7,7 +7,7 @@ Knows no file format (sources/ does) and no modality.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ import numpy as np
 from consilience.core.errors import DataError, unknown
 
 BLOCK = 8192
-"""Rows that become Python values at once."""
+"""Rows that become Python values at once, where they are not large."""
+HEAVY = 32_000_000
+"""Bytes that become Python values at once, about: of a column of large values a block has fewer rows."""
 
 Rows = Sequence[int] | np.ndarray
 """Row numbers from 0."""
@@ -31,16 +33,18 @@ class LazyColumn(Sequence[Any]):
     Going through it in order, or `pick`, makes each block once; jumping about makes them again and again.
     """
 
-    def __init__(self, length: int, make: Callable[[int, int], list[Any]]) -> None:
+    def __init__(self, length: int, make: Callable[[int, int], list[Any]], *, block: int = BLOCK) -> None:
         """`make(begin, end)`: the cells of those rows; it is asked for whole blocks (of which the last is shorter)."""
         self._length = length
         self._make = make
+        self.block = block
         self._last: tuple[int, list[Any]] = (-1, [])
 
     def _block(self, number: int) -> list[Any]:
         if self._last[0] != number:
-            begin = number * BLOCK
-            self._last = number, self._make(begin, min(begin + BLOCK, self._length))
+            begin = number * self.block
+            self._last = -1, []  # let go of one block before the next is made
+            self._last = number, self._make(begin, min(begin + self.block, self._length))
         return self._last[1]
 
     def pick(self, rows: Rows) -> list[Any]:
@@ -53,7 +57,7 @@ class LazyColumn(Sequence[Any]):
         return out
 
     def take(self, rows: Rows) -> LazyColumn:
-        return LazyColumn(len(rows), lambda begin, end: self.pick(rows[begin:end]))
+        return LazyColumn(len(rows), lambda begin, end: self.pick(rows[begin:end]), block=self.block)
 
     def __len__(self) -> int:
         return self._length
@@ -61,22 +65,39 @@ class LazyColumn(Sequence[Any]):
     def __getitem__(self, item: Any) -> Any:
         if isinstance(item, slice):
             rows = range(*item.indices(self._length))
-            if rows.step == 1 and rows and rows[0] % BLOCK == 0 and len(rows) in (BLOCK, self._length - rows[0]):
-                return self._block(rows[0] // BLOCK)
-            return self.pick(rows)
+            return self._run(rows.start, rows.stop) if rows.step == 1 and rows else self.pick(rows)
         row = int(item) + (self._length if item < 0 else 0)
         if not 0 <= row < self._length:
             raise IndexError(f"row {item} of {self._length}")
-        return self._block(row // BLOCK)[row % BLOCK]
+        return self._block(row // self.block)[row % self.block]
+
+    def _run(self, begin: int, end: int) -> list[Any]:
+        """Neighbouring rows."""
+        out: list[Any] = []
+        for number in range(begin // self.block, -(-end // self.block)):
+            cells, start = self._block(number), number * self.block
+            if begin <= start and start + len(cells) <= end:
+                if not out and start + len(cells) == end:
+                    return cells
+                out += cells
+            else:
+                out += cells[max(0, begin - start) : end - start]
+        return out
 
     def __iter__(self) -> Iterator[Any]:
-        return chain.from_iterable(map(self._block, range(-(-self._length // BLOCK))))
+        return chain.from_iterable(map(self._block, range(-(-self._length // self.block))))
+
+
+def block_of(size: float) -> int:
+    """Rows of a block of values of this many bytes each."""
+    return max(1, min(BLOCK, int(HEAVY // max(size, 1.0))))
 
 
 def blocks(cells: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """The cells in order, `BLOCK` at a time (the last block may be shorter)."""
-    for begin in range(0, len(cells), BLOCK):
-        yield cells[begin : begin + BLOCK]
+    """The cells in order, a block at a time (the last block may be shorter)."""
+    rows = cells.block if isinstance(cells, LazyColumn) else BLOCK
+    for begin in range(0, len(cells), rows):
+        yield cells[begin : begin + rows]
 
 
 def pick(cells: Sequence[Any], rows: Rows) -> list[Any]:
@@ -97,6 +118,14 @@ class Table:
     lines: Sequence[int] | None = None
     """What a user calls each row, where that is not simply first_line, first_line + 1, ... (a CSV with quoted line
     breaks or blank lines; rows taken from a larger table)."""
+    files: Sequence[str] = ()
+    """The files of a table that comes from several, and ..."""
+    file_of: np.ndarray | None = None
+    """... [N] which of them each row is in."""
+    labels: tuple[str, ...] = ()
+    """Columns that only name a row: nobody learns from them unless told to."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of how the table was read: rows and files that were left out, and why."""
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
@@ -110,13 +139,17 @@ class Table:
         """What a user calls row `row` (counted from 0): the line of the file it starts on, or its number from 1."""
         return self.first_line + row if self.lines is None else int(self.lines[row])
 
+    def file(self, row: int) -> str:
+        """The file that row `row` is in."""
+        return self.name if self.file_of is None else self.files[int(self.file_of[row])]
+
     def take(self, rows: Rows) -> Table:
         """The chosen rows in the given order; each keeps the line number its user knows it by."""
         chosen: dict[str, Sequence[Any]] = {}
         for name, cells in self.columns.items():
             chosen[name] = cells.take(rows) if isinstance(cells, LazyColumn) else pick(cells, rows)
-        lines = [self.line(r) for r in rows]
-        return Table(columns=chosen, name=self.name, root=self.root, first_line=self.first_line, lines=lines)
+        file_of = None if self.file_of is None else self.file_of[np.asarray(rows, np.int64)]
+        return replace(self, columns=chosen, lines=[self.line(r) for r in rows], file_of=file_of)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         for row in zip(*self.columns.values(), strict=True):

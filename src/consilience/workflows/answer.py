@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from consilience.core.progress import Reporter
 from consilience.data.cells import Problem
 from consilience.data.check import write_bad_cells
 from consilience.data.sources import read, write
+from consilience.data.table import Table
 from consilience.evaluate import by_group, score
 from consilience.modalities.base import is_blank
 from consilience.workflows.prepare import independent
@@ -24,7 +26,7 @@ def predict(
     """Answer every row of a table, in its order: its columns, then `prediction`, then with `proba` one `proba_<class>`
     each. Written to `out` (.csv, .parquet or .jsonl) where given. Returns {"rows", "bad_cells", "out", "columns"}."""
     model = load(run)
-    table = read(source, root=root)
+    table = _read(source, root, reporter)
     if not len(table):
         raise DataError(f"{table.name}: the table has no rows to predict")
     prediction = model.answer(table, reporter=reporter)
@@ -35,7 +37,8 @@ def predict(
         raise UserError(f"--proba: {model.target!r} is a number, which has no class probabilities; leave --proba out")
     if clash := [name for name in added if name in table.columns]:
         raise UserError(f"{table.name}: a column is already called {clash[0]!r}; rename it before predicting")
-    columns = {**{name: list(cells) for name, cells in table.columns.items()}, **added}
+    kept = table.columns if out is not None and out.suffix.lower() == ".parquet" else _without_bytes(table, reporter)
+    columns = {**{name: list(cells) for name, cells in kept.items()}, **added}
     if out is not None:
         write(columns, out)
         _report_bad(prediction.problems, out.with_name(f"{out.stem}.bad_cells.csv"), table, reporter)
@@ -52,7 +55,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """{"metrics", "rows", "bad_cells", "by"}: scores with 95 % intervals of the model of a run or bundle on a table."""
     model = load(run)
-    table = read(source, root=root)
+    table = _read(source, root, reporter)
     cells = table[model.target]
     grouping = table[by] if by is not None else None
     rows = np.array([r for r, cell in enumerate(cells) if not is_blank(cell)], np.int64)
@@ -80,6 +83,21 @@ def evaluate(
         values = [grouping[r] for r in rows]
         out["by"] = by_group(kind, answers, target, values, names=names, groups=groups, seed=seed)
     return out
+
+
+def _without_bytes(table: Table, reporter: Reporter) -> dict[str, Sequence[Any]]:
+    """The columns that can be written as text."""
+    held = [name for name, cells in table.columns.items() if any(isinstance(cell, bytes) for cell in cells)]
+    if held:
+        reporter.say(f"columns of bytes are not written ({', '.join(held)}); --out FILE.parquet keeps them")
+    return {name: cells for name, cells in table.columns.items() if name not in held}
+
+
+def _read(source: Any, root: Path | None, reporter: Reporter) -> Table:
+    table = read(source, root=root)
+    for note in table.notes:
+        reporter.say(f"warning: {note}")
+    return table
 
 
 def _report_bad(problems: tuple[Problem, ...], path: Path, table: Any, reporter: Reporter) -> None:

@@ -32,6 +32,9 @@ class DataConfig:
     """Shares of rows for training, validation and test; a given validation or test table takes its share's place."""
     group: str | None = None
     """Column whose equal values stay on one side of the split (speaker, patient, video)."""
+    stratify: bool = True
+    """Each side of the split gets its share of every label (of a number: of every tenth of the rows by value), as near
+    as groups allow, and a small class reaches every side if it can; otherwise rows are dealt out by chance alone."""
     group_media: bool = True
     """Rows that share a media cell (by content) stay on one side of the split."""
     media_root: str | None = None

@@ -38,6 +38,8 @@ def encode(
     """
     began, cpu = time.monotonic(), time.process_time()
     table = read(source, root=root)
+    for note in table.notes:
+        reporter.say(f"warning: {note}")
     if not len(table):
         raise DataError(f"{table.name}: the table has no rows to encode")
     inference = infer(table, target=None, ignore=ignore, assigned=inputs)

@@ -22,7 +22,7 @@ from consilience.core.progress import Deadline, Reporter
 from consilience.core.result import FitResult
 from consilience.core.threads import limited, sensible
 from consilience.data.check import write_bad_cells
-from consilience.data.sources import read
+from consilience.data.sources import read, sides
 from consilience.data.store import Store
 from consilience.data.table import Table
 from consilience.evaluate import point
@@ -49,6 +49,7 @@ def fit(sources: Mapping[str, Any], config: RunConfig, *, out: Path, reporter: R
     """
     require("pyarrow", "scipy", "sklearn", extra="train", to="train a model")
     started = time.monotonic()
+    sources = spread(sources)
     store, tables = store_of(config), tables_of(sources, config)
     made_of = {"folder": str(Path.cwd()), "threads": threads(config), "sources": remember(sources)}
     with Run.begin(out, config, made_of, used=time.monotonic() - started) as run:
@@ -57,6 +58,13 @@ def fit(sources: Mapping[str, Any], config: RunConfig, *, out: Path, reporter: R
 
 def threads(config: RunConfig) -> int:
     return config.threads or sensible()
+
+
+def spread(sources: Mapping[str, Any]) -> dict[str, Any]:
+    """The sources by side, where the one for training may hold the others; what the user gave as a side wins."""
+    if "train" not in sources:
+        return dict(sources)
+    return {**sides(sources["train"]), **{side: source for side, source in sources.items() if side != "train"}}
 
 
 def tables_of(sources: Mapping[str, Any], config: RunConfig, *, folder: Path = Path()) -> dict[str, Table]:
@@ -238,7 +246,7 @@ def write_splits(prepared: Prepared, path: Path) -> None:
 
     columns: dict[str, list[Any]] = {"table": [], "row": [], "side": []}
     for side, part in prepared.parts.items():
-        columns["table"] += [part.table.name] * len(part.rows)
+        columns["table"] += [part.table.file(int(r)) for r in part.rows]
         columns["row"] += [part.table.line(int(r)) for r in part.rows]
         columns["side"] += [side] * len(part.rows)
     pq.write_table(pa.table(columns), path)

@@ -54,7 +54,7 @@ def recall(run: Run, given: Mapping[str, Any]) -> dict[str, Any]:
                     f"{path}: the {side} table {what}, so the run in {run.folder} cannot go on with it. Put it back as "
                     "it was, or start a new run."
                 )
-        sources[side] = _path(run, known["given"])
+        sources[side] = _path(run, known)
     return sources
 
 
@@ -75,9 +75,9 @@ def _other(run: Run, side: str, begun: str) -> UserError:
     )
 
 
-def _path(run: Run, given: str | list[str]) -> Any:
-    """As it was given, where that means the same here; else from the folder the run was begun in."""
-    folder = Path(run.facts["folder"])
-    if folder == Path.cwd():
+def _path(run: Run, known: Mapping[str, Any]) -> Any:
+    """As it was given, where that means the same here; else the files it meant."""
+    given, found = known["given"], [*known["files"]]
+    if Path(run.facts["folder"]) == Path.cwd():
         return Path(given) if isinstance(given, str) else given
-    return folder / given if isinstance(given, str) else [str(folder / part) for part in given]
+    return Path(found[0]) if len(found) == 1 else found

@@ -19,7 +19,7 @@ from consilience.data.cells import Cells, Dataset, Problem
 from consilience.data.check import overlap, summarize
 from consilience.data.encode import Encoding
 from consilience.data.infer import Inference, InputPlan, infer
-from consilience.data.split import row_keys, split
+from consilience.data.split import row_keys, split, strata
 from consilience.data.store import Store
 from consilience.data.table import Table, blocks, pick
 from consilience.modalities import MODALITIES
@@ -169,6 +169,7 @@ def prepare(
     _refuse_unusable(loaded["train"], plans, table)
     once = _one_of_each(loaded, plans)
     sides, warnings = _sides(tables, rows, once["train"], config, task)
+    warnings = [note for given in tables.values() for note in given.notes] + warnings
     inputs = {
         n: Input(
             plan=plans[n],
@@ -308,7 +309,7 @@ def _sides(
         config.seed,
         groups,
         keys=row_keys(table, [c for c in table.columns if c not in config.data.ignore])[chosen],
-        labels=target if task.discrete else None,
+        labels=strata(target, discrete=task.discrete) if config.data.stratify else None,
     )
     sides = {
         "train": ("train", chosen[dealt.train]),

@@ -16,7 +16,7 @@ from consilience.core.optional import require
 from consilience.core.progress import Reporter
 from consilience.core.result import FitResult
 from consilience.workflows.config import RunConfig, resolve
-from consilience.workflows.fit import store_of, tables_of, threads, work
+from consilience.workflows.fit import spread, store_of, tables_of, threads, work
 from consilience.workflows.origin import recall
 from consilience.workflows.runs import Run
 
@@ -42,7 +42,7 @@ def resume(
     require("pyarrow", "scipy", "sklearn", extra="train", to="train a model")
     with Run.reopen(out) as run:
         config = agreed(run, {**flags, **({"preset": preset} if preset else {})}, file=file, settings=settings)
-        given = recall(run, sources)
+        given = recall(run, spread(sources))
         if run.result is not None:
             reporter.say(f"{out}: this run is complete")
             return told(run)

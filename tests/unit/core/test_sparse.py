@@ -43,3 +43,16 @@ def test_a_row_is_summed_on_its_own(pair) -> None:
     dense = np.random.default_rng(0).normal(size=(25, 4))
     alone = np.concatenate([ours.take(np.array([r])).matmul(dense) for r in range(40)])
     assert np.array_equal(alone, ours.matmul(dense))
+
+
+@pytest.mark.parametrize("most", [1, 50, 1 << 20])
+def test_dot(pair, most, monkeypatch) -> None:
+    monkeypatch.setattr("consilience.core.sparse._PAIRS", most)  # however the rows are cut
+    ours, matrix = pair
+    other = ours.take(np.array([5, 7, 5, 39, 0]))
+    got = ours.dot(other)
+    np.testing.assert_allclose(got, (matrix @ matrix[[5, 7, 5, 39, 0]].T).toarray(), atol=1e-6)
+    assert np.array_equal(ours.take(np.array([9])).dot(other)[0], got[9]), "alone as among others"
+    assert ours.dot(ours.take(np.zeros(0, int))).shape == (40, 0)
+    assert ours.take(np.zeros(0, int)).dot(ours).shape == (0, 40)
+    assert not ours.take(np.array([7])).dot(ours).any()

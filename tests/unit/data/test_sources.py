@@ -23,8 +23,9 @@ def cells(table: Table, name: str) -> list:
     return list(table[name])
 
 
-@pytest.mark.parametrize("name", ["t.xlsx", "table", "t.csv.gz"])
+@pytest.mark.parametrize("name", ["t.xlsx", "table", "t.json"])
 def test_an_unknown_kind_of_file_lists_the_known(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("[]")
     with pytest.raises(DataError, match=r"known are \.csv, \.tsv, \.parquet"):
         sources.read(tmp_path / name)
     with pytest.raises(DataError, match=r"\.jsonl"):

@@ -132,7 +132,7 @@ def test_other_columns_are_left_alone(cells: list[object]) -> None:
 def test_urls_are_claimed_with_advice() -> None:
     evidence = IMAGE.sniff(column([f"https://example.org/{i}.png" for i in range(9)]))
     assert evidence is not None
-    assert "not fetched" in evidence.reason
+    assert "--allow-url" in evidence.reason
 
 
 # ---------------------------------------------------------------- config

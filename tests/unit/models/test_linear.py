@@ -155,3 +155,51 @@ def test_columns_that_never_vary_say_nothing():
 
 def test_softmax_bears_large_scores():
     np.testing.assert_array_equal(softmax(np.array([[1e4, 0.0], [-1e4, -1e4]])), [[1, 0], [0.5, 0.5]])
+
+
+def _scaled(matrix):
+    """As design.py scales dense columns."""
+    scaled = (matrix - matrix.mean(0)) / matrix.std(0)
+    covariance = np.cov(scaled.T, bias=True)
+    return scaled * np.sqrt(np.trace(covariance) / (covariance**2).sum())
+
+
+@pytest.mark.parametrize("ratio", [0.3, 1.0])
+def test_the_elastic_net_is_that_of_scikit_learn(ratio):
+    from sklearn.linear_model import ElasticNet, LogisticRegression
+
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(200, 12))
+    blocks = {"x": block_of(matrix.astype(np.float32))}
+    exact = {"l1_ratio": ratio, "tol": 1e-12, "max_iter": 3000}
+    values = matrix[:, 0] * 3 - matrix[:, 1] + rng.normal(size=200)
+    goal = Goal(target=values, width=1, discrete=False, weights=np.ones(200))
+    ours = Linear.fit(Linear.Config(C=0.05, **exact), blocks, goal, seed=0, seconds=FOREVER)
+    deviation = values.std()
+    theirs = ElasticNet(alpha=1 / (0.05 * 200), l1_ratio=ratio, tol=1e-10).fit(_scaled(matrix), values / deviation)
+    np.testing.assert_allclose(ours._model.coefficients["x"][:, 0], theirs.coef_, atol=2e-4)
+    assert np.array_equal(ours._model.coefficients["x"][:, 0] == 0, theirs.coef_ == 0)
+    assert 0 < (theirs.coef_ == 0).sum() < 12
+
+    target = (matrix[:, :3] + 0.5 * rng.normal(size=(200, 3))).argmax(1)
+    goal = Goal(target=target, width=3, discrete=True, weights=np.ones(200))
+    ours = Linear.fit(Linear.Config(C=0.1, **exact), blocks, goal, seed=0, seconds=FOREVER)
+    theirs = LogisticRegression(C=0.1, l1_ratio=ratio, solver="saga", max_iter=20_000, tol=1e-8)
+    theirs.fit(_scaled(matrix), target)
+    np.testing.assert_allclose(ours.predict(blocks), theirs.predict_proba(_scaled(matrix)), atol=2e-3)
+    assert (ours._model.coefficients["x"] == 0).mean() == pytest.approx((theirs.coef_ == 0).mean(), abs=0.1)
+    assert (ours._model.coefficients["x"] == 0).any()
+
+
+def test_l1_finds_the_few_columns_that_count_and_l2_keeps_all():
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(150, 60)).astype(np.float32)
+    goal = Goal(target=(matrix[:, 7] > 0).astype(int), width=2, discrete=True, weights=np.ones(150))
+    lasso, ridge = (
+        Linear.fit(Linear.Config(l1_ratio=ratio, C=0.2), {"x": block_of(matrix)}, goal, seed=0, seconds=FOREVER)
+        for ratio in (1.0, 0.0)
+    )
+    kept = np.flatnonzero(lasso._model.coefficients["x"].any(1))
+    assert 7 in kept
+    assert len(kept) < 30
+    assert ridge._model.coefficients["x"].all()

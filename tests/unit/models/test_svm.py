@@ -6,7 +6,8 @@ from sklearn.svm import LinearSVC
 
 from consilience.modalities.base import Features
 from consilience.models.base import Block, Goal
-from consilience.models.learners.svm import Svm, _calibrate, _hold_out, _Insensitive
+from consilience.models.learners.margins import Insensitive, calibrate, hold_out
+from consilience.models.learners.svm import Svm
 
 FOREVER = float("inf")
 
@@ -62,7 +63,7 @@ def test_noise_gets_no_confidence():
 
 
 def test_few_rows_to_calibrate_on_leave_the_slope_near_the_default():
-    slope, offset = _calibrate(np.zeros((0, 3)), np.zeros(0, np.int64), np.zeros(0))
+    slope, offset = calibrate(np.zeros((0, 3)), np.zeros(0, np.int64), np.zeros(0))
     assert slope.tolist() == [3.0]
     assert offset.tolist() == [0, 0, 0]
 
@@ -71,16 +72,16 @@ def test_rows_of_one_cell_are_held_out_together():
     index = np.repeat(np.arange(20), 3)
     few = make_block(np.zeros((2, 1)), np.tile([0, 1], 30))
     many = make_block(np.zeros((21, 1)), np.where(np.arange(60) < 9, 20, index), np.arange(21) < 20)
-    held = _hold_out({"few": few, "many": many}, 0.25, 0)
+    held = hold_out({"few": few, "many": many}, 0.25, 0)
     assert 5 < held.sum() < 30
     assert all(len(set(held[(index == cell) & (np.arange(60) >= 9)])) == 1 for cell in range(3, 20))
-    assert len({tuple(_hold_out({"few": few, "many": many}, 0.25, seed)) for seed in range(8)}) > 1
-    missing = _hold_out({"many": make_block(np.zeros((1, 1)), np.zeros(60, int), np.zeros(1, bool))}, 0.25, 0)
+    assert len({tuple(hold_out({"few": few, "many": many}, 0.25, seed)) for seed in range(8)}) > 1
+    missing = hold_out({"many": make_block(np.zeros((1, 1)), np.zeros(60, int), np.zeros(1, bool))}, 0.25, 0)
     assert missing.sum() == 15  # rows without a cell are not taken for companions
 
 
 def test_something_is_always_left_to_train_on():
-    assert not _hold_out({"x": make_block(np.zeros((1, 1)), np.zeros(4, int))}, 0.9, 0).any()
+    assert not hold_out({"x": make_block(np.zeros((1, 1)), np.zeros(4, int))}, 0.9, 0).any()
 
 
 def test_numbers_bear_outliers():
@@ -97,7 +98,7 @@ def test_numbers_bear_outliers():
 
 @pytest.mark.parametrize("epsilon", [0.0, 0.3])
 def test_the_slope_of_the_loss_is_its_derivative(epsilon):
-    loss = _Insensitive(np.zeros(9), epsilon)
+    loss = Insensitive(np.zeros(9), epsilon)
     scores = np.array([-3.0, -1.2, -0.5, -0.1, 0.05, 0.25, 0.7, 1.1, 2.0])[:, None]
     (up, _), (down, _), (_, slope) = loss(scores + 1e-6), loss(scores - 1e-6), loss(scores)
     np.testing.assert_allclose(slope[:, 0], (up - down) / 2e-6, atol=1e-5)

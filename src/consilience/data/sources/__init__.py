@@ -1,6 +1,7 @@
-"""Where tables come from and where they go: files by extension, objects by type. Knows no modality.
+"""Where tables come from and where they go: files by extension, folders, objects by type. Knows no modality.
 
-A source file (csv.py, parquet.py, memory.py) turns one kind of thing into a Table of raw cells, or back.
+A source file (csv.py, jsonl.py, parquet.py, shards.py, folder.py, memory.py ...) turns one kind of thing into a Table
+of raw cells, or back.
 """
 
 from __future__ import annotations
@@ -12,36 +13,67 @@ from pathlib import Path
 from typing import Any
 
 from consilience.core.errors import DataError
-from consilience.data.sources import csv, memory, parquet
+from consilience.data.sources import csv, folder, jsonl, memory, parquet, saved, shards
+from consilience.data.sources.paths import expand, is_path, kind
+from consilience.data.sources.several import joined
 from consilience.data.table import Table
 
-READERS = {".csv": csv.read, ".tsv": csv.read, ".parquet": parquet.read}
+READERS = {
+    ".csv": csv.read,
+    ".tsv": csv.read,
+    ".parquet": parquet.read,
+    ".jsonl": jsonl.read,
+    ".ndjson": jsonl.read,
+    ".csv.gz": csv.read,
+    ".tsv.gz": csv.read,
+    ".jsonl.gz": jsonl.read,
+    ".ndjson.gz": jsonl.read,
+    ".tar": shards.read,
+    ".tar.gz": shards.read,
+}
+LOOSE = (jsonl.read, shards.read)
+"""Readers of files whose rows name their columns themselves: a column that one file lacks is missing there."""
 WRITERS = {".csv": csv.write, ".tsv": csv.write, ".parquet": parquet.write, ".jsonl": memory.write_jsonl}
 
 
 def read(source: Any, *, root: Path | None = None, encoding: str = "utf-8") -> Table:
-    """A table from a path (.csv, .tsv, .parquet), a pandas DataFrame, a pyarrow Table, a list of dicts (rows), a dict
-    of lists (columns), or a Table, which is returned as it is.
+    """A table from a path: .csv, .tsv, .jsonl, .ndjson (each also .gz), .parquet, .tar shards, or a folder (of class
+    folders, of table files, saved by Hugging Face `datasets`); a pattern, several paths with commas, or a list of them;
+    a pandas or polars DataFrame, a pyarrow Table, a Hugging Face dataset, a list of dicts (rows), any iterable of dicts
+    (read once), a dict of lists (columns), or a Table, which is returned as it is.
 
     root: where relative paths in cells start; the folder of the file, or the working directory, unless given.
-    encoding: of a CSV or TSV file. Raises DataError, naming the file and where possible the line.
+    encoding: of text files. Raises DataError, naming the file and where possible the line.
     """
     if isinstance(source, Table):
         return source
-    if not isinstance(source, str | os.PathLike):
+    if not is_path(source):
         return memory.read(source, root=Path.cwd() if root is None else Path(root))
-    path = Path(source)
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise DataError(f"{path}: cannot tell what kind of table this is; known are {', '.join(READERS)}")
-    try:
-        if path.is_dir():
-            raise DataError(f"{path}: this is a folder; give the table file in it")
-        return reader(path, root=path.parent if root is None else Path(root), encoding=encoding)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file (looked from {Path.cwd()})") from error
-    except OSError as error:
-        raise DataError(f"{path}: the file cannot be read: {error.strerror or error}") from error
+    found = [path for one in expand(source) for path in _files(one)]
+    if not found:
+        raise DataError(f"{source}: no table file in it")
+    if len(found) == 1:
+        return _read(found[0], root, encoding)
+    readers = {path: _reader(path) if path.is_file() else None for path in found}
+    if len({*readers.values()}) > 1 or None in readers.values():
+        shown = ", ".join(f"{path.name} ({kind(path) or 'folder'})" for path in found[:5])
+        raise DataError(
+            f"files that are read as one table must be of one kind, or the same value would be two (text in one, a "
+            f"number in another); here are {shown}. Give each kind a run of its own, or convert"
+        )
+    loose = readers[found[0]] in LOOSE
+    return joined([_read(path, root, encoding) for path in found], name=_name(source, found), loose=loose)
+
+
+def sides(source: Any) -> dict[str, Any]:
+    """Training, validation and test sources of what may hold all of them: a folder of sides, a dict of datasets.
+
+    {"train": source} of any other.
+    """
+    if isinstance(source, str | os.PathLike) and (path := Path(source)).is_dir():
+        found = saved.sides(path) if saved.is_saved(path) else folder.sides(path)
+        return {"train": source} if found is None else found
+    return memory.sides(source) or {"train": source}
 
 
 def write(columns: Mapping[str, Sequence[Any]], path: str | Path) -> None:
@@ -65,3 +97,42 @@ def write(columns: Mapping[str, Sequence[Any]], path: str | Path) -> None:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _files(path: Path) -> list[Path]:
+    """The file, or the table files of a folder of them; a folder of another kind is itself."""
+    if not path.is_dir() or saved.is_saved(path):
+        return [path]
+    if (parts := folder.sides(path)) is not None:
+        names = " or ".join(str(part if isinstance(part, Path) else f"{part[0]} …") for part in parts.values())
+        raise DataError(f"{path}: this folder holds the sides of a split ({', '.join(parts)}); say which: {names}")
+    here = folder.table_files(path)
+    if here:
+        return here
+    below = list(folder.all_tables(path))
+    return below if below and not folder.has_media(path) else [path]
+
+
+def _reader(path: Path) -> Any:
+    ending = kind(path)
+    reader = READERS.get(ending) or READERS.get(path.suffix.lower())
+    if reader is None:
+        hint = " (a .json file of one list: write each object of it on a line of its own, as .jsonl)"
+        raise DataError(
+            f"{path}: cannot tell what kind of table this is; known are {', '.join(READERS)}, and folders"
+            + (hint if ending == ".json" else "")
+        )
+    return reader
+
+
+def _read(path: Path, root: Path | None, encoding: str) -> Table:
+    try:
+        if path.is_dir():
+            return saved.read(path) if saved.is_saved(path) else folder.read(path)
+        return _reader(path)(path, root=path.parent if root is None else Path(root), encoding=encoding)  # type: ignore[no-any-return]
+    except OSError as error:
+        raise DataError(f"{path}: the file cannot be read: {error.strerror or error}") from error
+
+
+def _name(source: Any, found: Sequence[Path]) -> str:
+    return str(source) if isinstance(source, str | os.PathLike) else f"{found[0]} and {len(found) - 1} more"

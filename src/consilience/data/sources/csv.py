@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from consilience.core.errors import DataError
+from consilience.data.sources import text
 from consilience.data.sources.memory import NotACell, plain
+from consilience.data.sources.paths import kind
 from consilience.data.spool import Spool
-from consilience.data.table import BLOCK, LazyColumn, Table
+from consilience.data.table import BLOCK, HEAVY, LazyColumn, Table
 
 DELIMITERS = ",;\t"
 _HEAD = 65_536
@@ -32,17 +34,12 @@ _LOCK = threading.Lock()
 
 def read(path: Path, *, root: Path, encoding: str = "utf-8") -> Table:
     """Read the file in one pass. The first line that is not blank is the header; blank lines are skipped."""
-    codec = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
     with _LOCK:
         before = csv.field_size_limit(2**31 - 1)
         try:
-            delimiter = "\t" if path.suffix.lower() == ".tsv" else _sniff(path, codec)
-            with path.open(encoding=codec, newline="") as file:
+            with text.opened(path, encoding) as file:
+                delimiter = "\t" if kind(path).startswith(".tsv") else _sniff(path, text.codec_of(encoding))
                 columns, lines, first = _parse(file, path, delimiter)
-        except UnicodeDecodeError as error:
-            raise DataError(_not_decodable(path, codec)) from error
-        except (LookupError, UnicodeError) as error:
-            raise DataError(f"{path}: cannot be read as {encoding!r}: {error}") from error
         finally:
             csv.field_size_limit(before)
     return Table(columns=columns, name=str(path), root=root, first_line=first, lines=lines)
@@ -93,7 +90,7 @@ def _parse(file: TextIO, path: Path, delimiter: str) -> tuple[dict[str, LazyColu
     header: list[str] | None = None
     spool = Spool(0, _join, _cut)
     block: list[list[str]] = []
-    lines = array("q")
+    lines, size = array("q"), 0
     try:
         for row in reader:
             if row:
@@ -103,7 +100,9 @@ def _parse(file: TextIO, path: Path, delimiter: str) -> tuple[dict[str, LazyColu
                 elif len(row) == len(header):
                     block.append(row)
                     lines.append(start)
-                    if len(block) == BLOCK:
+                    if len(lines) <= BLOCK and (size := size + sum(map(len, row))) > HEAVY and len(block) == len(lines):
+                        spool.block = len(block)  # long cells, such as base64: fewer rows are held at once
+                    if len(block) == spool.block:
                         _flush(block, spool, lines, path)
                 elif len(row) > 1 or row[0].strip():  # else: a line of nothing but white space
                     raise DataError(_ragged(path, start, row, header, delimiter))
@@ -175,14 +174,14 @@ def _nul(path: Path, line: int) -> str:
 
 def _sniff(path: Path, codec: str) -> str:
     """The separator under which the rows at the start of the file fit the header best; the comma when none does."""
-    with path.open("rb") as file:
+    with text.open_binary(path) as file:
         raw = file.read(_HEAD)
-    text = raw.decode(codec, errors="replace")
+    start = raw.decode(codec, errors="replace")
     best, chosen = (0.0, 0), ","
     for delimiter in DELIMITERS:
         rows: list[list[str]] = []
         try:
-            rows += (row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row)
+            rows += (row for row in csv.reader(io.StringIO(start, newline=""), delimiter=delimiter) if row)
         except csv.Error:
             continue
         if len(raw) == _HEAD:
@@ -193,34 +192,3 @@ def _sniff(path: Path, codec: str) -> str:
         if (fitting, len(rows[0])) > best:
             best, chosen = (fitting, len(rows[0])), delimiter
     return chosen
-
-
-def _not_decodable(path: Path, codec: str) -> str:
-    """Where the file stops being text in `codec`: only looked for once it is known that it does."""
-    offset, line = 0, 1
-    content = path.read_bytes()
-    try:
-        content.decode(codec)
-    except UnicodeDecodeError as error:
-        offset = error.start + (3 if codec == "utf-8-sig" and content.startswith(b"\xef\xbb\xbf") else 0)
-        line = content[:offset].count(b"\n") + 1
-    where = f"{path}, line {line}, byte {offset}"
-    if codec != "utf-8-sig":
-        return f"{where}: the file is not {codec}; give its real encoding, or save it as UTF-8"
-    guess = _guess(content)
-    return (
-        f"{where}: the file is not UTF-8; it may be {guess} (a guess). Save it as UTF-8, for example with "
-        f"`iconv -f {guess} -t UTF-8`, or give its encoding (encoding={guess!r})"
-    )
-
-
-def _guess(content: bytes) -> str:
-    """A hint for the message only; nothing is ever read by it."""
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "UTF-16"
-    try:
-        text = content[:1_000_000].decode("gb18030", errors="strict" if len(content) <= 1_000_000 else "ignore")
-    except UnicodeDecodeError:
-        return "Latin-1"
-    foreign = [c for c in text if ord(c) > 127]
-    return "GB18030" if sum("\u4e00" <= c <= "\u9fff" for c in foreign) > len(foreign) / 2 else "Latin-1"

@@ -28,9 +28,17 @@ class NotACell(TypeError):
 
 def read(source: Any, *, root: Path) -> Table:
     """A Table from an object; its rows count from 1 and an index is ignored. Columns are converted when first used."""
-    pandas, arrow = sys.modules.get("pandas"), sys.modules.get("pyarrow")
+    pandas, arrow, polars = sys.modules.get("pandas"), sys.modules.get("pyarrow"), sys.modules.get("polars")
     if pandas is not None and isinstance(source, pandas.DataFrame):
         return _from_pandas(source, root)
+    if polars is not None and isinstance(source, polars.DataFrame | polars.LazyFrame):
+        from consilience.data.sources import polars as reader
+
+        return reader.read(source, root=root)
+    if _datasets(source) is not None:
+        from consilience.data.sources import saved
+
+        return saved.from_object(source, root=root)
     if arrow is not None and isinstance(source, arrow.Table):
         from consilience.data.sources import parquet
 
@@ -39,10 +47,29 @@ def read(source: Any, *, root: Path) -> Table:
         return _from_columns(source, root)
     if isinstance(source, Sequence) and not isinstance(source, str | bytes):
         return _from_rows(source, root)
+    if isinstance(source, Iterable) and not isinstance(source, str | bytes | np.ndarray):
+        from consilience.data.sources import stream
+
+        return stream.read(source, root=root)
     raise DataError(
-        f"cannot read a table from {type(source).__name__}: give a path to a CSV or Parquet file, a pandas DataFrame, "
-        "a pyarrow Table, a list of dicts, or a dict of lists"
+        f"cannot read a table from {type(source).__name__}: give a path to a table file or folder, a pandas or polars "
+        "DataFrame, a pyarrow Table, a Hugging Face dataset, a list of dicts, an iterable of dicts, or a dict of lists"
     )
+
+
+def sides(source: Any) -> dict[str, Any] | None:
+    """The datasets of a dict of them, by side; None of any other source."""
+    from consilience.data.sources import saved
+
+    kind = _datasets(source)
+    return saved.by_side(dict(source), f"the {kind}") if kind is not None and kind.endswith("Dict") else None
+
+
+def _datasets(source: Any) -> str | None:
+    """The name of a type of Hugging Face `datasets`; None of any other type."""
+    package = sys.modules.get("datasets")
+    names = ("Dataset", "IterableDataset", "DatasetDict", "IterableDatasetDict")
+    return next((n for n in names if package is not None and isinstance(source, getattr(package, n))), None)
 
 
 def plain(value: Any) -> Any:

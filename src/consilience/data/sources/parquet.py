@@ -13,7 +13,7 @@ from typing import Any
 from consilience.core.errors import DataError
 from consilience.core.optional import need
 from consilience.data.sources.memory import plain, unique_names
-from consilience.data.table import BLOCK, LazyColumn, Table
+from consilience.data.table import LazyColumn, Table, block_of
 
 Slice = Callable[[int, int], Any]
 """begin, end -> those rows of a column, as an Arrow array."""
@@ -33,18 +33,32 @@ def read(path: Path, *, root: Path, encoding: str = "utf-8") -> Table:
     except arrow.ArrowException as error:
         raise DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from error
     schema, rows = file.schema_arrow, file.metadata.num_rows
-    columns = {
-        column: _lazy(_InFile(file, column), rows, schema.field(i).type, table=name, column=column)
-        for i, column in enumerate(unique_names(schema.names, name))
-    }
+    sizes = _sizes(file.metadata)
+    columns = {}
+    for i, column in enumerate(unique_names(schema.names, name)):
+        block = block_of(sizes.get(column, 0) / max(rows, 1))
+        cells = _InFile(file, column, block)
+        columns[column] = lazy(cells, rows, schema.field(i).type, table=name, column=column, block=block)
     return Table(columns=columns, name=name, root=root)
+
+
+def _sizes(metadata: Any) -> dict[str, int]:
+    """Bytes of each column, unpacked; those of the parts of a nested one together."""
+    sizes: dict[str, int] = {}
+    for group in range(metadata.num_row_groups):
+        for number in range(metadata.num_columns):
+            part = metadata.row_group(group).column(number)
+            name = part.path_in_schema.split(".")[0]
+            sizes[name] = sizes.get(name, 0) + part.total_uncompressed_size
+    return sizes
 
 
 def from_arrow(table: Any, *, name: str, root: Path) -> Table:
     columns = {}
     for i, column in enumerate(unique_names(table.column_names, name)):
         cells = table.column(i)
-        columns[column] = _lazy(_in_memory(cells), len(cells), cells.type, table=name, column=column)
+        block = block_of(cells.nbytes / max(len(cells), 1))
+        columns[column] = lazy(_in_memory(cells), len(cells), cells.type, table=name, column=column, block=block)
     return Table(columns=columns, name=name, root=root)
 
 
@@ -66,8 +80,8 @@ class _InFile:
     """Rows of one column of a file. Blocks asked for one after the other are decoded once, each when it is its turn;
     any other order starts again at the row group that holds the rows."""
 
-    def __init__(self, file: Any, column: str) -> None:
-        self._file, self._column = file, column
+    def __init__(self, file: Any, column: str, block: int) -> None:
+        self._file, self._column, self._block = file, column, block
         counts = [file.metadata.row_group(g).num_rows for g in range(file.metadata.num_row_groups)]
         self._starts = [0, *accumulate(counts)]
         self._next, self._held = -1, 0
@@ -98,7 +112,7 @@ class _InFile:
         group = max(0, bisect_right(self._starts, begin) - 1)
         groups = list(range(group, len(self._starts) - 1))
         # One column at a time: threads would only hold more of them at once.
-        options = {"batch_size": BLOCK, "columns": [self._column], "use_threads": False}
+        options = {"batch_size": self._block, "columns": [self._column], "use_threads": False}
         self._batches = self._file.iter_batches(row_groups=groups, **options)
         self._rest, self._held = [], 0
         skip = begin - self._starts[group]
@@ -109,25 +123,26 @@ class _InFile:
             skip -= len(batch)
 
 
-def _lazy(cells: Slice, length: int, kind: Any, *, table: str, column: str) -> LazyColumn:
+def lazy(cells: Slice, length: int, kind: Any, *, table: str, column: str, block: int) -> LazyColumn:
     def make(begin: int, end: int) -> list[Any]:
         arrow = need("pyarrow", extra="train", to="read Parquet files")
         try:
             ready = _usable(cells(begin, end), table, column)
-            made: list[Any] = ready.to_pylist()
+            made: list[Any] = ready if isinstance(ready, list) else ready.to_pylist()
         except (arrow.ArrowException, OverflowError, ValueError, OSError) as error:
             if isinstance(error, DataError):
                 raise
             raise DataError(f"{table}: column {column!r} ({kind}) cannot be read: {error}") from error
         # NaN is how floats say "missing"; everything else is plain already.
-        floating = arrow.types.is_floating(ready.type)
+        floating = not isinstance(ready, list) and arrow.types.is_floating(ready.type)
         return [None if cell != cell else cell for cell in made] if floating else made
 
-    return LazyColumn(length, make)
+    return LazyColumn(length, make, block=block)
 
 
 def _usable(cells: Any, table: str, column: str) -> Any:
-    """The Arrow column as one whose `to_pylist` gives raw cells: str, int, float, bool, bytes, datetime or None."""
+    """The Arrow column as one whose `to_pylist` gives raw cells (str, int, float, bool, bytes, datetime or None), or as
+    a list of them. A record of `bytes` and `path`, as Hugging Face keeps media, is the one or the other of the two."""
     arrow = need("pyarrow", extra="train", to="read Parquet files")
     is_ = arrow.types
     if is_.is_dictionary(cells.type):
@@ -142,9 +157,17 @@ def _usable(cells: Any, table: str, column: str) -> Any:
     texts = is_.is_string(kind) or is_.is_large_string(kind) or is_.is_string_view(kind)
     media = is_.is_binary(kind) or is_.is_large_binary(kind) or is_.is_fixed_size_binary(kind)
     numbers = is_.is_integer(kind) or is_.is_floating(kind) or is_.is_boolean(kind)
+    if is_.is_struct(kind) and {"bytes", "path"} == {field.name for field in kind}:
+        return [_held_or_path(cell) for cell in cells.to_pylist()]
     if texts or media or numbers or is_.is_binary_view(kind) or is_.is_null(kind):
         return cells
     raise DataError(
         f"{table}: column {column!r} holds {kind}; a cell must be text, a number, true/false, a date, bytes or null. "
         "Unpack it into columns of its own, or ignore the column"
     )
+
+
+def _held_or_path(cell: dict[str, Any] | None) -> Any:
+    if cell is None:
+        return None
+    return cell["path"] if cell["bytes"] is None else cell["bytes"]

@@ -1,4 +1,4 @@
-"""From a cell (a path, or bytes) to a checked and opened picture. The only file that calls Pillow's decoders.
+"""From a cell (see core/files.py) to a checked and opened picture. The only file that calls Pillow's decoders.
 
 Nothing is decoded before its header has been held against the limits, and whatever a decoder raises is one BadCell.
 Refuses to know sizes, normalisation and everything learned from training rows.
@@ -102,20 +102,19 @@ def orientation(picture: Image.Image) -> int:
 
 def header_size(cell: Any, root: Path) -> tuple[int, int] | None:
     """Width and height from the header alone, or None when the cell has none that can be read."""
+    if not isinstance(cell, str | bytes):
+        return None
     try:
-        if isinstance(cell, str):
-            with files.resolve(cell, root).open("rb") as source, opened(source, Limits()) as picture:
-                return picture.size
-        with opened(content_of(cell, root, Limits()), Limits()) as picture:
+        with files.open_cell(cell, root, Limits().bytes) as source, opened(source, Limits()) as picture:
             return picture.size
     except (BadCell, OSError):
         return None
 
 
-def file_head(path: str, root: Path) -> bytes | None:
-    """The first 32 bytes of a file, or None when there is no such readable file under the root."""
+def file_head(cell: str, root: Path) -> bytes | None:
+    """The first 32 bytes of a cell's content, or None when there is no such readable file under the root."""
     try:
-        with files.resolve(path, root).open("rb") as source:
+        with files.open_cell(cell, root, Limits().bytes) as source:
             return source.read(32)
     except (BadCell, OSError):
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from consilience.core.files import looks_coded
 from consilience.modalities.base import ColumnSample
 from consilience.modalities.image.load import ENDINGS, file_head, picture_format
 
@@ -58,7 +59,7 @@ def _opened(named: Sequence[str], column: ColumnSample) -> str:
     """What a look at a few of the files adds to the reason."""
     tried = spread(named, OPENED)
     if all("://" in cell[:12] for cell in tried):
-        return ", but they are URLs, which are not fetched: download the pictures first"
+        return ", but they are URLs, which are fetched from hosts that are allowed alone (--allow-url HOST)"
     heads = [file_head(cell, column.root) for cell in tried]
     found = [head for head in heads if head is not None]
     text = f"; of {len(tried)} that were looked at, {len(found)} exist under {column.root}"
@@ -69,7 +70,9 @@ def _opened(named: Sequence[str], column: ColumnSample) -> str:
 def _leads_to_picture(cell: Any, column: ColumnSample) -> bool:
     if isinstance(cell, bytes):
         return picture_format(cell[:32]) is not None
-    if not isinstance(cell, str) or not cell.strip() or len(cell) > LONGEST or "\n" in cell:
+    if not isinstance(cell, str) or not cell.strip():
+        return False
+    if (len(cell) > LONGEST or "\n" in cell) and not looks_coded(cell):
         return False
     head = file_head(cell, column.root)
     return head is not None and picture_format(head) is not None

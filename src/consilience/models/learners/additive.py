@@ -62,12 +62,10 @@ class Additive:
 class Fitter:
     """The designs of some training rows, laid out once for any number of fits on all or part of them."""
 
-    def __init__(
-        self, blocks: Mapping[str, Block], weights: np.ndarray, *, C: float, max_iter: int, tol: float
-    ) -> None:
-        self._weights, self._C, self._max_iter, self._tol = weights, C, max_iter, tol
+    def __init__(self, blocks: Mapping[str, Block], weights: np.ndarray, how: Solver) -> None:
+        self._weights, self._how = weights, how
         self._designs = {name: Design.fit(blocks[name], weights) for name in sorted(blocks)}
-        self._operands: list[_Operand] = []
+        self._operands: list[Operand] = []
         for name, design in self._designs.items():
             cells, place = np.unique(blocks[name].index, return_inverse=True)
             self._operands.append((design.matrix(blocks[name].features, cells), place))
@@ -88,38 +86,98 @@ class Fitter:
         rows: np.ndarray | None = None,
         start: np.ndarray | None = None,
     ) -> tuple[np.ndarray, bool]:
-        """Minimise C * sum(weight * loss) + ||coefficients||^2 / 2 over the chosen rows by L-BFGS (Liu & Nocedal
-        1989), which suits every smooth loss. The solution [all P + 1, K], and whether it was reached in time."""
-        from scipy.optimize import minimize
-
+        """`minimise` over the chosen rows; all of them where none are chosen."""
         chosen = np.arange(len(self._weights)) if rows is None else rows
         operands = [(matrix, place[chosen]) for matrix, place in self._operands]
-        objective = _Objective(operands, self._weights[chosen], loss, width, self._C)
-        begin = time.process_time()
-
-        def watch(intermediate_result: Any) -> None:
-            if time.process_time() - begin > seconds:
-                raise StopIteration
-
-        first = np.zeros((self._ends[-1] + 1, width)) if start is None else start
-        options = {"maxiter": self._max_iter, "gtol": 1e-5, "ftol": self._tol, "maxls": 50, "maxcor": 5}
-        result = minimize(objective, first.reshape(-1), jac=True, method="L-BFGS-B", callback=watch, options=options)
-        return result.x.reshape(-1, width), bool(result.success)
+        return minimise(operands, self._weights[chosen], loss, width, self._how, seconds=seconds, start=start)
 
 
-_Operand = tuple[Any, np.ndarray]
-"""The design of one input's cells [U, P], and the cell of each row [N]."""
+Operand = tuple[Any, np.ndarray]
+"""The columns of one input's cells [U, P], and the cell of each row [N]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solver:
+    """How closely to fit, what to penalise, and when to stop."""
+
+    C: float
+    max_iter: int
+    tol: float
+    l1_ratio: float = 0.0
+    """Share of the penalty that is the sum of absolute coefficients (L1); the rest is half the sum of squares (L2)."""
+
+
+def minimise(
+    operands: list[Operand],
+    weights: np.ndarray,
+    loss: Loss,
+    width: int,
+    how: Solver,
+    *,
+    seconds: float,
+    start: np.ndarray | None = None,
+) -> tuple[np.ndarray, bool]:
+    """Minimise C * sum(weight * loss) + penalty by L-BFGS (Liu & Nocedal 1989), which suits every smooth loss. The
+    solution [all P + 1, K], and whether it was reached in time.
+
+    With an L1 part, every coefficient is a positive part less a negative part, both at least 0 (L-BFGS-B, Byrd et al.
+    1995): the penalty is linear in them, and the coefficients that do not pay end at exactly 0.
+    """
+    from scipy.optimize import Bounds, minimize
+
+    objective: Any = _Objective(operands, weights, loss, width, how)
+    columns = sum(matrix.shape[1] for matrix, _ in operands)
+    first = np.zeros((columns + 1, width)) if start is None else start
+    bounds = None
+    if how.l1_ratio:
+        objective = _Signed(objective)
+        first = np.concatenate([np.maximum(first[:-1], 0), np.maximum(-first[:-1], 0), first[-1:]])
+        lowest = np.zeros_like(first)
+        lowest[-1] = -np.inf
+        bounds = Bounds(lowest.reshape(-1))
+    begin = time.process_time()
+
+    def watch(intermediate_result: Any) -> None:
+        if time.process_time() - begin > seconds:
+            raise StopIteration
+
+    options = {"maxiter": how.max_iter, "gtol": 1e-5, "ftol": how.tol, "maxls": 50, "maxcor": 5}
+    result = minimize(
+        objective, first.reshape(-1), jac=True, method="L-BFGS-B", callback=watch, options=options, bounds=bounds
+    )
+    solution = result.x.reshape(-1, width)
+    if how.l1_ratio:
+        solution = np.concatenate([solution[:columns] - solution[columns:-1], solution[-1:]])
+    return solution, bool(result.success)
+
+
+class _Signed:
+    """An objective of coefficients as one of their positive and their negative parts."""
+
+    def __init__(self, objective: _Objective) -> None:
+        self._objective = objective
+
+    def __call__(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
+        inner = self._objective
+        parts = flat.reshape(-1, inner.width)
+        half = len(parts) // 2
+        positive, negative = parts[:half], parts[half:-1]
+        value, gradient = inner(np.concatenate([positive - negative, parts[-1:]]).reshape(-1))
+        slope = gradient.reshape(-1, inner.width)
+        both = np.concatenate([slope[:-1] + inner.lasso, -slope[:-1] + inner.lasso, slope[-1:]])
+        return value + inner.lasso * float(parts[:-1].sum()), both.reshape(-1)
 
 
 class _Objective:
-    """Solution -> loss per weight of a row, with the penalty; and its slope."""
+    """Solution -> loss per weight of a row, with the L2 part of the penalty; and its slope."""
 
-    def __init__(self, operands: list[_Operand], weights: np.ndarray, loss: Loss, width: int, C: float) -> None:
+    def __init__(self, operands: list[Operand], weights: np.ndarray, loss: Loss, width: int, how: Solver) -> None:
         from scipy.sparse import csr_matrix
 
         self._share = weights / weights.sum()
-        self._ridge = 1.0 / (C * weights.sum())
-        self._operands, self._loss, self._width = operands, loss, width
+        strength = 1.0 / (how.C * weights.sum())
+        self._ridge, self.lasso = (1 - how.l1_ratio) * strength, how.l1_ratio * strength
+        self._operands, self._loss, self.width = operands, loss, width
         self._ends = np.cumsum([matrix.shape[1] for matrix, _ in operands])
         ones, rows = np.ones(len(weights), np.float32), np.arange(len(weights))
         self._collect = [
@@ -127,7 +185,7 @@ class _Objective:
         ]
 
     def __call__(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
-        solution = flat.reshape(-1, self._width)
+        solution = flat.reshape(-1, self.width)
         parts = np.split(solution.astype(np.float32), self._ends)[:-1]  # as the features are: half the time
         scores = np.repeat(solution[-1:], len(self._share), axis=0)
         for (matrix, place), part in zip(self._operands, parts, strict=True):

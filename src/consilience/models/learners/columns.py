@@ -30,6 +30,18 @@ def choose(blocks: Mapping[str, Block], goal: Goal, *, sparse: int) -> Columns:
     return chosen
 
 
+def keep(columns: Columns, used: np.ndarray) -> Columns:
+    """The columns whose place in `gather`'s matrix is in `used` (ascending), input by input; an input without any
+    goes."""
+    kept, place = {}, 0
+    for name, numbers in columns.items():
+        mine = used[(used >= place) & (used < place + len(numbers))] - place
+        place += len(numbers)
+        if len(mine):
+            kept[name] = numbers[mine]
+    return kept
+
+
 def explained(matrix: CSR, block: Block, goal: Goal) -> np.ndarray:
     """[width]: the share of each column's variance that the target explains, which ranks columns as the ANOVA F does.
 

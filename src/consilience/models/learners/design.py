@@ -81,7 +81,7 @@ class Design:
     def matrix(self, features: Features, cells: np.ndarray) -> Any:
         """[U, P] for fitting: float32, or a SciPy matrix where the features are sparse."""
         if not isinstance(features.matrix, CSR):
-            return self._dense(features, cells).astype(np.float32)
+            return self.dense(features, cells).astype(np.float32)
         from scipy.sparse import csr_matrix, hstack
 
         there = features.present[cells]
@@ -104,10 +104,10 @@ class Design:
                 some[there] = features.matrix.take(part[there]).matmul(coefficients[: features.matrix.width])
                 some[~there] = coefficients[-1] if self.absent[0] else self.mean @ coefficients
             else:
-                out[begin : begin + _CELLS] = self._dense(features, part) @ coefficients
+                out[begin : begin + _CELLS] = self.dense(features, part) @ coefficients
         return out
 
-    def _dense(self, features: Features, cells: np.ndarray) -> np.ndarray:
+    def dense(self, features: Features, cells: np.ndarray) -> np.ndarray:
         """[U, P] float64."""
         assert isinstance(features.matrix, np.ndarray)
         values = features.matrix[cells].astype(np.float64)

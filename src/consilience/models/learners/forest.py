@@ -25,7 +25,8 @@ _TILE = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class Forest:
-    """T trees, one after the other; tree t adds to answer t % C.
+    """T trees, one after the other; tree t adds its leaf's value to answer t % C, or to all answers where leaves hold a
+    value for each.
 
     A node is a leaf where left < 0. Children are numbered inside their tree. A row goes left where its column is at
     most the threshold, and where it is NaN and missing_left.
@@ -42,7 +43,7 @@ class Forest:
     right: np.ndarray
     """[nodes] int32, -1 in leaves"""
     value: np.ndarray
-    """[nodes] float64, of leaves"""
+    """[nodes] float64, of leaves; or [nodes, C]"""
     start: np.ndarray
     """[T + 1] int64: the nodes of tree t are start[t] to start[t + 1]; its root is the first"""
     baseline: np.ndarray
@@ -82,9 +83,13 @@ class Evaluator:
         """[up to 64, F] -> [64, C]."""
         total = np.repeat(self._baseline[:, None], ROWS, axis=1)
         leaf = self._find(self._ask(rows))
-        values = self._value[leaf].reshape(-1, len(self._baseline), ROWS)
-        for value in values:  # one round of boosting after the other: the order of the sum is part of the answer
-            total += value
+        # One tree, or round of trees, after the other: the order of the sum is part of the answer.
+        if self._value.ndim == 1:
+            for value in self._value[leaf].reshape(-1, len(self._baseline), ROWS):
+                total += value
+        else:
+            for tree in leaf:
+                total += self._value[tree].T
         return total.T
 
     def _ask(self, rows: np.ndarray) -> np.ndarray:

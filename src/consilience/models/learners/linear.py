@@ -1,4 +1,4 @@
-"""Linear models: multinomial logistic regression for classes, ridge regression for numbers.
+"""Linear models: multinomial logistic regression for classes, ridge regression for numbers; elastic net for both.
 
 Knows inputs as blocks of features; the scaling is in design.py and the solver in additive.py.
 """
@@ -13,7 +13,7 @@ import numpy as np
 
 from consilience.core.state import State
 from consilience.models.base import Block, Goal, Learner
-from consilience.models.learners.additive import Additive, Fitter, Loss
+from consilience.models.learners.additive import Additive, Fitter, Loss, Solver
 from consilience.models.learners.rows import collapse, softmax, spread
 
 
@@ -25,6 +25,9 @@ class Linear(Learner):
         C: float = 0.5
         """How much the training rows count against the squared weights, per row; larger fits closer. Inputs are scaled
         (design.py) so that one value suits text, pictures and tables alike."""
+        l1_ratio: float = 0.0
+        """Elastic net: the share of the penalty that is on absolute weights (L1), which makes many exactly 0; the rest
+        is on squared weights (L2). 0 to 1."""
         max_iter: int = 200
         """Steps of the solver, at most; fewer when the time does not allow them."""
         tol: float = 1e-4
@@ -33,6 +36,8 @@ class Linear(Learner):
         def __post_init__(self) -> None:
             if not self.C > 0:
                 raise ValueError(f"C must be above 0, not {self.C}")
+            if not 0 <= self.l1_ratio <= 1:
+                raise ValueError(f"l1_ratio must be between 0 and 1, not {self.l1_ratio}")
             if self.max_iter < 1:
                 raise ValueError(f"max_iter must be at least 1, not {self.max_iter}")
 
@@ -44,7 +49,8 @@ class Linear(Learner):
         cls, config: Linear.Config, blocks: Mapping[str, Block], goal: Goal, *, seed: int, seconds: float
     ) -> Linear:
         blocks, goal = collapse(blocks, goal)
-        fitter = Fitter(blocks, goal.weights, C=config.C, max_iter=config.max_iter, tol=config.tol)
+        how = Solver(C=config.C, max_iter=config.max_iter, tol=config.tol, l1_ratio=config.l1_ratio)
+        fitter = Fitter(blocks, goal.weights, how)
         if goal.discrete:
             classes, number = np.unique(goal.target, return_inverse=True)
             scale = np.array([0.0, 1.0])

@@ -7,23 +7,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from consilience.core.errors import ConsilienceError
 from consilience.core.seeding import derive
 from consilience.core.state import State
 from consilience.models.base import Block, Goal, Learner
-from consilience.models.learners.columns import Columns, choose, gather
-from consilience.models.learners.forest import Evaluator, Forest
-from consilience.models.learners.rows import distinct, softmax, spread
+from consilience.models.learners.columns import choose, gather, keep
+from consilience.models.learners.forest import Forest
+from consilience.models.learners.grove import Grove, as_float32, no_trees, refuse_unequal, shares
+from consilience.models.learners.rows import softmax, spread
 
-_CHUNK = 1024
-"""Rows whose features are laid out at once when predicting."""
-_CHECKED = 2048
-"""Training rows on which the copied trees must give scikit-learn's own answers."""
 _SLOWEST = 1e-7
 """Seconds per number, class and round that boosting never takes. Where even they fit, no clock is needed."""
 
@@ -71,9 +67,8 @@ class Trees(Learner):
             if not self.learning_rate > 0:
                 raise ValueError(f"learning_rate must be above 0, not {self.learning_rate}")
 
-    def __init__(self, *, forest: Forest, columns: Columns, classes: np.ndarray, meta: dict[str, Any]) -> None:
-        self._forest, self._columns, self._classes, self._meta = forest, columns, classes, meta
-        self._evaluator = Evaluator(forest)
+    def __init__(self, *, grove: Grove, classes: np.ndarray, meta: dict[str, Any]) -> None:
+        self._grove, self._classes, self._meta = grove, classes, meta
 
     @classmethod
     def fit(cls, config: Trees.Config, blocks: Mapping[str, Block], goal: Goal, *, seed: int, seconds: float) -> Trees:
@@ -86,30 +81,20 @@ class Trees(Learner):
         columns = choose(blocks, goal, sparse=config.sparse_columns)
         matrix = gather(blocks, columns, np.arange(len(goal.target)))
         known = np.flatnonzero(~np.isnan(matrix).all(0))  # scikit-learn cannot make bins of nothing at all
-        columns, matrix = _keep(columns, known), matrix[:, known]
+        columns, matrix = keep(columns, known), matrix[:, known]
         if len(known) == 0 or (goal.discrete and len(classes) == 1):
-            return cls(forest=_constant(goal, classes), columns={}, classes=classes, meta={**meta, "iterations": 0})
+            return cls(grove=Grove(_constant(goal, classes), {}), classes=classes, meta={**meta, "iterations": 0})
         left = seconds - (time.process_time() - begin)
         model = _boost(config, matrix, goal, seed=derive(seed, "trees") % 2**32, seconds=left)
-        forest = _copy(model)
-        used, place = np.unique(forest.column, return_inverse=True)
-        learner = cls(
-            forest=replace(forest, column=place.astype(np.int32)),
-            columns=_keep(columns, used),
-            classes=classes,
-            meta={**meta, "iterations": int(model.n_iter_)},
-        )
-        learner._check(model, matrix, used)
+        grove = Grove(_copy(model), columns)
+        learner = cls(grove=grove, classes=classes, meta={**meta, "iterations": int(model.n_iter_)})
+        some, sums = grove.some(matrix)
+        theirs = model.predict_proba(some) if goal.discrete else model.predict(some)[:, None]
+        refuse_unequal(learner._answer(sums)[:, classes], theirs, "trees")
         return learner
 
     def predict(self, blocks: Mapping[str, Block]) -> np.ndarray:
-        count = len(next(iter(blocks.values())).index)
-        first, kind = distinct([blocks[name].index for name in self._columns], count)
-        sums = [
-            self._evaluator.sum(gather(blocks, self._columns, first[begin : begin + _CHUNK]))
-            for begin in range(0, len(first), _CHUNK)
-        ]
-        return self._answer(np.concatenate(sums) if sums else np.zeros((0, len(self._forest.baseline))))[kind]
+        return self._answer(self._grove.sums(blocks))
 
     def _answer(self, sums: np.ndarray) -> np.ndarray:
         if not self._meta["discrete"]:
@@ -121,31 +106,15 @@ class Trees(Learner):
             return spread(np.concatenate([1.0 - second, second], axis=1), self._classes, self._meta["width"])
         return spread(softmax(sums), self._classes, self._meta["width"])
 
-    def _check(self, model: Any, matrix: np.ndarray, used: np.ndarray) -> None:
-        """Refuse a copy that does not answer training rows as the original does."""
-        some = matrix[np.linspace(0, len(matrix) - 1, min(len(matrix), _CHECKED)).astype(np.int64)]
-        ours = self._answer(self._evaluator.sum(some[:, used]))
-        theirs = model.predict_proba(some) if self._meta["discrete"] else model.predict(some)[:, None]
-        if not np.allclose(ours[:, self._classes], theirs, rtol=1e-9, atol=1e-12):
-            import sklearn
-
-            raise ConsilienceError(
-                f"the trees that scikit-learn {sklearn.__version__} fitted could not be copied: the copy answers "
-                "differently. This version keeps its trees in a way we do not know; please report it, and install "
-                "another version or leave the learner 'trees' out."
-            )
-
     def state(self) -> State:
-        arrays = {f"forest.{f.name}": getattr(self._forest, f.name) for f in fields(Forest)}
-        arrays |= {f"columns.{i}": kept for i, kept in enumerate(self._columns.values())}
-        return State(arrays={**arrays, "classes": self._classes}, meta={**self._meta, "inputs": list(self._columns)})
+        arrays = {**self._grove.arrays(), "classes": self._classes}
+        return State(arrays=arrays, meta={**self._meta, "inputs": self._grove.inputs})
 
     @classmethod
     def restore(cls, state: State) -> Trees:
         meta = dict(state.meta)
-        columns = {name: state.arrays[f"columns.{i}"] for i, name in enumerate(meta.pop("inputs"))}
-        trees = {n.removeprefix("forest."): a for n, a in state.arrays.items() if n.startswith("forest.")}
-        return cls(forest=Forest(**trees), columns=columns, classes=state.arrays["classes"], meta=meta)
+        grove = Grove.restore(state.arrays, meta.pop("inputs"))
+        return cls(grove=grove, classes=state.arrays["classes"], meta=meta)
 
 
 def _boost(config: Trees.Config, matrix: np.ndarray, goal: Goal, *, seed: int, seconds: float) -> Any:
@@ -182,17 +151,13 @@ def _boost(config: Trees.Config, matrix: np.ndarray, goal: Goal, *, seed: int, s
 
 
 def _copy(model: Any) -> Forest:
-    """The trees of a fitted model. The one place that looks at scikit-learn's private parts; `_check` watches it."""
+    """The trees of a fitted model. It looks at scikit-learn's private parts; `refuse_unequal` watches it."""
     trees = [tree.nodes for round_ in model._predictors for tree in round_]
     nodes = np.concatenate(trees)
     leaf = nodes["is_leaf"].astype(bool)
-    # Columns are float32 here and float64 there. x <= t for a float32 x means the same for the nearest float32 below t.
-    exact = np.where(leaf, 0.0, np.minimum(nodes["num_threshold"], np.finfo(np.float32).max))
-    threshold = exact.astype(np.float32)
-    threshold = np.where(threshold > exact, np.nextafter(threshold, np.float32(-np.inf)), threshold)
     return Forest(
         column=np.where(leaf, 0, nodes["feature_idx"]).astype(np.int32),
-        threshold=threshold,
+        threshold=as_float32(np.where(leaf, 0.0, nodes["num_threshold"])),
         missing_left=nodes["missing_go_to_left"].astype(bool) & ~leaf,
         left=np.where(leaf, -1, nodes["left"].astype(np.int64)).astype(np.int32),
         right=np.where(leaf, -1, nodes["right"].astype(np.int64)).astype(np.int32),
@@ -204,29 +169,7 @@ def _copy(model: Any) -> Forest:
 
 def _constant(goal: Goal, classes: np.ndarray) -> Forest:
     """No tree at all: how frequent the classes are, or the mean."""
-    if goal.discrete:
-        held = np.array([goal.weights[goal.target == c].sum() for c in classes])
-        log_odds = np.log(held / held.sum())
-        baseline = log_odds[1:] - log_odds[:1] if len(classes) == 2 else log_odds
-    else:
-        baseline = np.array([np.average(goal.target, weights=goal.weights)])
-    empty = {name: np.zeros(0, np.int32) for name in ("column", "left", "right")}
-    return Forest(
-        **empty,
-        threshold=np.zeros(0, np.float32),
-        missing_left=np.zeros(0, bool),
-        value=np.zeros(0),
-        start=np.zeros(1, np.int64),
-        baseline=baseline,
-    )
-
-
-def _keep(columns: Columns, used: np.ndarray) -> Columns:
-    """The columns whose place in the matrix is in `used` (ascending), input by input; an input without any goes."""
-    kept, place = {}, 0
-    for name, numbers in columns.items():
-        mine = used[(used >= place) & (used < place + len(numbers))] - place
-        place += len(numbers)
-        if len(mine):
-            kept[name] = numbers[mine]
-    return kept
+    if not goal.discrete:
+        return no_trees(np.array([np.average(goal.target, weights=goal.weights)]))
+    log_odds = np.log(shares(goal, classes))
+    return no_trees(log_odds[1:] - log_odds[:1] if len(classes) == 2 else log_odds)

@@ -1,0 +1,25 @@
+"""The TABLE of a command: one or several paths. What they may be is the business of data/sources."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+KINDS = (
+    ".csv, .tsv, .jsonl (also .gz), .parquet, .tar shards, or a folder; several of one kind, with commas, or a pattern "
+    "such as 'data/*.csv' or 's-{000..004}.tar', are one table"
+)
+
+
+def add_table(command: argparse.ArgumentParser, what: str = "", *, optional: bool = False) -> None:
+    """`what`: the rows that are wanted."""
+    text = f"{what}: {KINDS}" if what else KINDS
+    command.add_argument("table", metavar="TABLE", nargs="*" if optional else "+", help=text)
+
+
+def the_table(given: str | Sequence[str]) -> Any:
+    """What `data.sources.read` takes."""
+    parts = [given] if isinstance(given, str) else [*given]
+    return Path(parts[0]) if len(parts) == 1 else parts

@@ -1,0 +1,74 @@
+"""Text files as streams of lines, packed with gzip or not, and what is wrong with one that is not in its encoding."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, TextIO, cast
+
+from consilience.core.errors import DataError
+
+
+def codec_of(encoding: str) -> str:
+    """UTF-8 with or without a byte order mark is one encoding to a user."""
+    return "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
+
+
+def open_binary(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
+
+
+@contextmanager
+def opened(path: Path, encoding: str) -> Iterator[TextIO]:
+    """The file's text, line ends as they are. Raises DataError for whatever it is that keeps it from being text."""
+    codec = codec_of(encoding)
+    try:
+        if path.suffix.lower() == ".gz":
+            with gzip.open(path, "rt", encoding=codec, newline="") as packed:
+                yield cast(TextIO, packed)
+        else:
+            with path.open(encoding=codec, newline="") as file:
+                yield file
+    except UnicodeDecodeError as error:
+        raise DataError(_not_decodable(path, codec)) from error
+    except (LookupError, UnicodeError) as error:
+        raise DataError(f"{path}: cannot be read as {encoding!r}: {error}") from error
+    except EOFError as error:
+        raise DataError(f"{path}: the gzip file is cut off; fetch or write it again") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: not a gzip file, or a damaged one: {error}") from error
+
+
+def _not_decodable(path: Path, codec: str) -> str:
+    """Where the file stops being text in `codec`: only looked for once it is known that it does."""
+    offset, line = 0, 1
+    with open_binary(path) as file:
+        content = file.read()
+    try:
+        content.decode(codec)
+    except UnicodeDecodeError as error:
+        offset = error.start + (3 if codec == "utf-8-sig" and content.startswith(b"\xef\xbb\xbf") else 0)
+        line = content[:offset].count(b"\n") + 1
+    where = f"{path}, line {line}, byte {offset}"
+    if codec != "utf-8-sig":
+        return f"{where}: the file is not {codec}; give its real encoding, or save it as UTF-8"
+    guess = _guess(content)
+    return (
+        f"{where}: the file is not UTF-8; it may be {guess} (a guess). Save it as UTF-8, for example with "
+        f"`iconv -f {guess} -t UTF-8`, or give its encoding (encoding={guess!r})"
+    )
+
+
+def _guess(content: bytes) -> str:
+    """A hint for the message only; nothing is ever read by it."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "UTF-16"
+    try:
+        text = content[:1_000_000].decode("gb18030", errors="strict" if len(content) <= 1_000_000 else "ignore")
+    except UnicodeDecodeError:
+        return "Latin-1"
+    foreign = [c for c in text if ord(c) > 127]
+    return "GB18030" if sum("\u4e00" <= c <= "\u9fff" for c in foreign) > len(foreign) / 2 else "Latin-1"

@@ -1,0 +1,101 @@
+"""A forest together with the columns it looks at: from blocks of features to sums of leaf values, and to disk and back.
+
+Knows no learner. Also how trees that another library fitted become ours, exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+
+import numpy as np
+
+from consilience.core.errors import ConsilienceError
+from consilience.models.base import Block, Goal
+from consilience.models.learners.columns import Columns, gather, keep
+from consilience.models.learners.forest import Evaluator, Forest
+from consilience.models.learners.rows import distinct
+
+_CHUNK = 1024
+"""Rows whose features are laid out at once when predicting."""
+_CHECKED = 2048
+"""Training rows on which the copied trees must give the original's own answers."""
+
+
+class Grove:
+    """A forest over the columns of some inputs; columns that no tree asks about are left out."""
+
+    def __init__(self, forest: Forest, columns: Columns) -> None:
+        self.used, place = np.unique(forest.column[forest.left >= 0], return_inverse=True)
+        column = np.zeros_like(forest.column)
+        column[forest.left >= 0] = place
+        self._forest, self._columns = replace(forest, column=column), keep(columns, self.used)
+        self._evaluator = Evaluator(self._forest)
+
+    @property
+    def inputs(self) -> list[str]:
+        return list(self._columns)
+
+    def sums(self, blocks: Mapping[str, Block]) -> np.ndarray:
+        """[N, C] float64. Rows of the same cells are evaluated once."""
+        count = len(next(iter(blocks.values())).index)
+        first, kind = distinct([blocks[name].index for name in self._columns], count)
+        sums = [
+            self._evaluator.sum(gather(blocks, self._columns, first[begin : begin + _CHUNK]))
+            for begin in range(0, len(first), _CHUNK)
+        ]
+        return (np.concatenate(sums) if sums else np.zeros((0, len(self._forest.baseline))))[kind]
+
+    def some(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Some rows of the whole matrix the forest was fitted on, and their sums: to compare with the original's."""
+        rows = matrix[np.linspace(0, len(matrix) - 1, min(len(matrix), _CHECKED)).astype(np.int64)]
+        return rows, self._evaluator.sum(rows[:, self.used])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """For `State.arrays`; `inputs` go to its meta."""
+        arrays = {f"forest.{f.name}": getattr(self._forest, f.name) for f in fields(Forest)}
+        return arrays | {f"columns.{i}": kept for i, kept in enumerate(self._columns.values())}
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, np.ndarray], inputs: list[str]) -> Grove:
+        columns = {name: arrays[f"columns.{i}"] for i, name in enumerate(inputs)}
+        return cls(Forest(**{f.name: arrays[f"forest.{f.name}"] for f in fields(Forest)}), columns)
+
+
+def no_trees(baseline: np.ndarray, *, per_answer: bool = False) -> Forest:
+    """A forest that answers every row with `baseline` [C]. `per_answer`: as one whose leaves hold C values."""
+    empty = {name: np.zeros(0, np.int32) for name in ("column", "left", "right")}
+    return Forest(
+        **empty,
+        threshold=np.zeros(0, np.float32),
+        missing_left=np.zeros(0, bool),
+        value=np.zeros((0, len(baseline))) if per_answer else np.zeros(0),
+        start=np.zeros(1, np.int64),
+        baseline=baseline,
+    )
+
+
+def as_float32(threshold: np.ndarray) -> np.ndarray:
+    """Columns are float32 here and float64 there. x <= t for a float32 x means the same for the nearest float32 below
+    t."""
+    exact = np.minimum(threshold, np.finfo(np.float32).max)
+    rounded = exact.astype(np.float32)
+    return np.where(rounded > exact, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+
+
+def shares(goal: Goal, classes: np.ndarray) -> np.ndarray:
+    """[len(classes)]: how much of the weight each class has."""
+    held = np.array([goal.weights[goal.target == c].sum() for c in classes])
+    return np.asarray(held / held.sum())
+
+
+def refuse_unequal(ours: np.ndarray, theirs: np.ndarray, learner: str) -> None:
+    """Refuse a copy that does not answer training rows as the original does."""
+    if not np.allclose(ours, theirs, rtol=1e-9, atol=1e-12):
+        import sklearn
+
+        raise ConsilienceError(
+            f"the trees that scikit-learn {sklearn.__version__} fitted could not be copied: the copy answers "
+            "differently. This version keeps its trees in a way we do not know; please report it, and install "
+            f"another version or leave the learner {learner!r} out."
+        )

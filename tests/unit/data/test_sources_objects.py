@@ -1,0 +1,135 @@
+"""Tables of other packages and streams of rows: polars, Hugging Face datasets, generators."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from consilience.core.errors import DataError
+from consilience.data import sources, spool
+from consilience.data.table import BLOCK
+
+
+def png(level: int = 0) -> bytes:
+    content = io.BytesIO()
+    Image.new("RGB", (4, 4), (level, 0, 0)).save(content, "PNG")
+    return content.getvalue()
+
+
+def test_a_stream_is_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "MEMORY", 1_000)
+    day, seen = datetime(2026, 1, 2, 3), []
+
+    def rows() -> Iterator[dict]:
+        for n in range(BLOCK + 3):
+            seen.append(n)
+            yield {"n": n, "b": bytes([n % 256]) * 3, "d": day, "late": "x"} if n else {"n": n}
+
+    table = sources.read(rows())
+    assert list(table["n"]) == list(range(BLOCK + 3)) == seen
+    assert (table["b"][0], table["b"][258], table["d"][BLOCK + 1]) == (None, b"\2\2\2", day)
+    assert list(table["late"])[:2] == [None, "x"]
+
+
+def test_nested_rows_and_records_of_media() -> None:
+    photo = {"bytes": png(), "path": "a.png"}
+    (row,) = sources.read(iter([{"a": {"b": 1}, "photo": photo, "other": {"bytes": None, "path": "b.png"}}])).rows()
+    assert row == {"a.b": 1, "photo": photo["bytes"], "other": "b.png"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([{"a": 1}, 3], "row 2 is int, not a dict"),
+        ([{"a": 1}, {"a": object()}], "row 2: column 'a' holds a value of type object"),
+        ([{"a": {"b": 1}, "a.b": 2}], "row 1: two values for 'a.b'"),
+        ([{" ": 1}], "has no name"),
+    ],
+)
+def test_what_is_wrong_with_a_stream(rows: list, says: str) -> None:
+    with pytest.raises(DataError, match=says):
+        sources.read(iter(rows))
+
+
+def test_lists_are_refused_when_they_are_used() -> None:
+    table = sources.read(iter([{"a": 1, "tags": None}, {"a": 2, "tags": {"x": ("u", 2)}}]))
+    assert list(table["a"]) == [1, 2]
+    with pytest.raises(DataError, match=r"row 2: column 'tags.x' holds a list"):
+        list(table["tags.x"])
+
+
+def test_polars() -> None:
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame(
+        {
+            "n": [1, None],
+            "f": [float("nan"), 1.5],
+            "t": ["a", "é"],
+            "c": polars.Series(["u", None], dtype=polars.Categorical),
+            "d": [datetime(2026, 1, 2), None],
+            "b": [b"\0x", b""],
+        }
+    )
+    rows = [
+        {"n": 1, "f": None, "t": "a", "c": "u", "d": datetime(2026, 1, 2), "b": b"\0x"},
+        {"n": None, "f": 1.5, "t": "é", "c": None, "d": None, "b": b""},
+    ]
+    assert list(sources.read(frame).rows()) == rows
+    assert list(sources.read(frame.lazy()).rows()) == rows
+    assert sources.read(frame.lazy()).name == "the polars LazyFrame"
+    with pytest.raises(DataError, match="column 'o' holds Python objects"):
+        sources.read(polars.DataFrame({"o": [object()]}))
+    with pytest.raises(DataError, match="'l'"):
+        list(sources.read(polars.DataFrame({"l": [[1, 2]]}))["l"])
+
+
+@pytest.fixture
+def dataset():
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features(
+        {"photo": datasets.Image(), "n": datasets.Value("int64"), "label": datasets.ClassLabel(names=["no", "yes"])}
+    )
+    photos = [{"bytes": png(n), "path": None} for n in range(4)]
+    return datasets.Dataset.from_dict(
+        {"photo": photos, "n": [3, 1, 2, None], "label": [0, 1, 1, -1]}, features=features
+    )
+
+
+def test_a_dataset(dataset, tmp_path: Path) -> None:
+    rows = [(png(n), v, c) for n, v, c in ((0, 3, "no"), (1, 1, "yes"), (2, 2, "yes"), (3, None, None))]
+    for source in (dataset, dataset.to_iterable_dataset()):
+        assert [tuple(row.values()) for row in sources.read(source).rows()] == rows
+    chosen = sources.read(dataset.select([2, 0]))
+    assert (list(chosen["n"]), chosen["photo"][0]) == ([2, 3], png(2))
+    dataset.save_to_disk(tmp_path / "one")
+    table = sources.read(tmp_path / "one")
+    assert [tuple(row.values()) for row in table.rows()] == rows
+    assert table.root == tmp_path / "one"
+    (tmp_path / "one" / "state.json").write_text("{")
+    with pytest.raises(DataError, match="not a readable saved dataset"):
+        sources.read(tmp_path / "one")
+
+
+def test_a_dict_of_datasets_is_sides(dataset, tmp_path: Path) -> None:
+    import datasets
+
+    both = datasets.DatasetDict({"test": dataset, "train": dataset, "validation": dataset})
+    assert list(sources.sides(both)) == ["train", "valid", "test"]
+    both.save_to_disk(tmp_path / "d")
+    assert sources.sides(tmp_path / "d") == {
+        "train": tmp_path / "d/train",
+        "valid": tmp_path / "d/validation",
+        "test": tmp_path / "d/test",
+    }
+    for source in (both, tmp_path / "d"):
+        with pytest.raises(DataError, match="several splits"):
+            sources.read(source)
+    with pytest.raises(DataError, match="cannot be told from their names"):
+        sources.sides(datasets.DatasetDict({"one": dataset, "train": dataset}))
+    with pytest.raises(DataError, match="no split called train"):
+        sources.sides(datasets.DatasetDict({"test": dataset}))
