@@ -12,7 +12,7 @@ from consilience.core.errors import UserError
 from consilience.core.progress import Reporter
 from consilience.core.result import FitResult
 
-__all__ = ["FitResult", "Model", "evaluate", "fit", "inspect", "load", "predict"]
+__all__ = ["FitResult", "Model", "audit", "evaluate", "fit", "inspect", "load", "predict"]
 
 
 def fit(
@@ -73,6 +73,26 @@ def evaluate(
 
     root = Path(media_root) if media_root else None
     return run_evaluate(Path(run), table, by=by, root=root, seed=0, reporter=Reporter())
+
+
+def audit(
+    run: str | Path,
+    table: Any = None,
+    *,
+    html: str | Path | None = None,
+    media_root: str | Path | None = None,
+    seconds: float = 300.0,
+) -> dict[str, Any]:
+    """What each input is worth to the model of a run or bundle, and whether the data leak, as JSON (docs/audit.md).
+
+    `table`: rows with targets; when not given, those that the run held out. `html`: where to write a page for people.
+    `seconds`: about how long it may take, retraining without inputs included.
+    """
+    from consilience.workflows.audit_run import audit as run_audit
+
+    root = Path(media_root) if media_root else None
+    page = Path(html) if html else None
+    return run_audit(Path(run), table, html=page, root=root, seconds=seconds, reporter=Reporter())
 
 
 def inspect(table: Any, *, target: str | None = None) -> dict[str, Any]:

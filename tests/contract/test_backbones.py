@@ -15,6 +15,7 @@ from consilience.core.errors import UserError
 from consilience.core.limits import Limits
 from consilience.modalities import MODALITIES
 from consilience.modalities.backbone import BackboneConfig, find_backbone, restore_backbone
+from consilience.modalities.frozen import FrozenProcessor
 from consilience.models.weights import packaged
 from consilience.testing.backbones import tiny_image, tiny_text
 
@@ -122,6 +123,39 @@ def test_nothing_is_trained_or_dropped_at_random(folder):
     backbone = open_folder(modality, where)
     assert not any(p.requires_grad for p in backbone.module.parameters())
     assert not any(m.training for m in backbone.module.modules())
+
+
+def test_both_halves_say_what_the_whole_says(folder):
+    """The last layer taken off, what enters it stored, and put on again as an encoder that learns."""
+    modality, where, _ = folder
+    whole = open_folder(modality, where, tokens="all", most_tokens=10_000)
+    lower = whole.without_last(1)
+    values = loaded(modality, lower)
+    processor = FrozenProcessor.plain(lower.width, name="tiny")
+    assert {lower.fingerprint, lower.name}.isdisjoint({whole.fingerprint, whole.name})
+    upper = whole.upper(json.loads(json.dumps(lower.upper_from())))
+    weights = lower.upper_weights()
+    upper.load_state_dict(weights)
+    stored = lower.encode(values)
+    assert {v.shape[1] for v in stored} == {lower.width}
+    tokens = processor.collate([*stored, None]).map(torch.from_numpy)
+    out = upper.eval()(tokens)
+    assert upper.width == whole.width
+    assert not out.mask[-1].any()
+    assert torch.isfinite(out.values).all()
+    for vectors, row, mask in zip(whole.encode(values), out.values.detach().numpy(), out.mask.numpy(), strict=False):
+        np.testing.assert_allclose(row[mask], vectors, atol=2e-4)
+    (upper.train()(tokens).values ** 2).sum().backward()
+    idle = [n for n, p in upper.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert idle == []
+
+
+def test_more_layers_than_there_are_cannot_be_taken_off(folder):
+    modality, where, _ = folder
+    lower = open_folder(modality, where).without_last(50)
+    values = loaded(modality, lower)
+    with pytest.raises(UserError, match="cannot be unfrozen"):
+        lower.encode(values)
 
 
 def test_a_folder_without_weights_is_refused(folder, tmp_path):

@@ -126,6 +126,29 @@ def test_served_answers_are_the_same(place):
     assert np.abs(answer.answers - model.predict_proba(rows)).max() < 1e-5
 
 
+def test_unfrozen_layers_learn_and_are_kept(place, monkeypatch):
+    """They start at their pretrained weights, move, and come back from the bundle as they were."""
+    from safetensors.numpy import load_file
+
+    folder, flags = place
+    monkeypatch.setattr("consilience.workflows.fit.choose", lambda entries, prepared: entries[-1])
+    short = ("--set", "pretrained.unfreeze=1", "--set", "pretrained.train.epochs=2", "--set", "ensemble.rules=[]")
+    assert main(fit(folder, "tuned", *flags, *short, "--set", 'pretrained.fusions=["concat"]')) == 0
+    name = "fine-tuned concat[photo@patches-top1 + review@letters-top1 + table]"
+    entry = next(entry for entry in board(folder, "tuned") if entry["name"] == name)
+    assert entry["preset"] == "pretrained"
+    assert "photo@patches-top1" in said(folder, "tuned")
+    kept = next((folder / "tuned" / "checkpoints").glob("fine-tuned-*/member.safetensors"))
+    learned = load_file(kept)
+    pretrained = load_file(folder / "letters" / "model.safetensors")
+    moved = [n for n in learned if n.endswith("module.encoder.layer.0.output.dense.weight")]
+    change = np.abs(learned[moved[0]] - pretrained["encoder.layer.1.output.dense.weight"]).max()
+    assert 0 < change < 0.1
+    model = cs.load(folder / "tuned")
+    assert model.name == name
+    assert golden.difference(folder / "tuned" / "bundle" / "golden.safetensors", model) < 1e-6
+
+
 def test_auto_looks_both_ways(place, monkeypatch):
     """With backbones in the configured folder and none named; classic and deep see the inputs as they are."""
     folder, _ = place

@@ -40,8 +40,12 @@ class Input:
 
     def built_from(self) -> dict[str, Any]:
         """What a network is told of it."""
-        frozen = {} if self.backbone is None else {"frozen": True}
-        return {"modality": self.plan.modality, "shape": self.processor.shape(), **frozen}
+        told = {"modality": self.plan.modality, "shape": self.processor.shape()}
+        if self.backbone is None:
+            return told
+        if not self.backbone.config.cut:
+            return {**told, "frozen": True}
+        return {**told, "frozen": True, "upper": {"kind": self.backbone.kind, **self.backbone.upper_from()}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +111,7 @@ class Model:
             self.limits,
             workers=workers,
             reporter=reporter,
-            encodings={
-                name: Encoding(backbone=given.backbone)
-                for name, given in self.inputs.items()
-                if given.backbone is not None and encoded
-            },
+            encodings=encodings(self.inputs) if encoded else {},
         )
 
     def encode(self, dataset: Dataset) -> Dataset:
@@ -124,6 +124,24 @@ class Model:
 
     def view(self, dataset: Dataset) -> View:
         return make_view(dataset, self.inputs)
+
+
+def encodings(inputs: Mapping[str, Input]) -> dict[str, Encoding]:
+    """How cells become vectors, for the inputs that are seen through a backbone."""
+    return {n: Encoding(backbone=given.backbone) for n, given in inputs.items() if given.backbone is not None}
+
+
+def same_cells(inputs: Mapping[str, Input]) -> dict[str, tuple[str, ...]]:
+    """What users call an input, and the ways of looking at its cells (as they are, through a backbone) that have it."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for name in sorted(inputs, key=lambda name: (inputs[name].backbone is not None, name)):
+        found.setdefault(inputs[name].plan.columns, []).append(name)
+    out = {}
+    for first, *others in found.values():
+        backbone = inputs[first].backbone
+        label = first if backbone is None else first.removesuffix(f"@{backbone.name}")
+        out[label] = (first, *others)
+    return dict(sorted(out.items()))
 
 
 def make_view(dataset: Dataset, inputs: Mapping[str, Input], *, store: Store | None = None) -> View:

@@ -15,6 +15,7 @@ COMMANDS = {
     "fit": "train on a table and leave a run folder",
     "encode": "fill the store with the vectors of frozen backbones",
     "evaluate": "score a trained model on a table",
+    "audit": "ask what each input is worth, and whether the data leak",
     "predict": "answer every row of a table",
     "export": "turn a trained model into a folder that predicts without torch",
     "serve": "answer over HTTP and gRPC, with a web page and metrics",

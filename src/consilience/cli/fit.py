@@ -42,6 +42,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, e.g. train.lr=1e-3"
     )
+    command.add_argument("--no-audit", action="store_true", help="leave out the short audit at the end")
     command.add_argument("--out", metavar="RUN", help="run folder, new or empty (default: runs/DATE-TIME)")
     command.add_argument(
         "--resume",
@@ -102,6 +103,7 @@ def flags(args: argparse.Namespace) -> dict[str, Any]:
         "seed": args.seed,
         "time_budget": parse_seconds(args.time_budget) if args.time_budget else None,
         "inputs": inputs or None,
+        "audit": {"at_end": False} if args.no_audit else None,
         "data": {k: v for k, v in data.items() if v is not None} or None,
         "pretrained": backbone_flags(args) or None,
     }
@@ -152,6 +154,8 @@ def show(fitted: Any) -> None:
     print_table("Leaderboard, on validation rows", head, rows, right=(2, 3, 4))
     if fitted.test:
         print(f"Test, {fitted.best}: {primary} {show_metric(fitted.test[primary])}")
+    for line in fitted.audit["verdict"] if fitted.audit else ():
+        print(line)
     print(f"Run: {fitted.run}   Report: {fitted.run / 'report.html'}")
     if fitted.bad_cells:
         print(f"{fitted.bad_cells:,} bad cells were taken as missing: {fitted.run / 'bad_cells.csv'}")

@@ -26,6 +26,8 @@ class FitResult:
     """Cells that could not be used and were taken as missing."""
     interrupted: bool = False
     """Ctrl-C ended the search; what was found by then was chosen from."""
+    audit: dict[str, Any] | None = None
+    """What the short audit found (docs/audit.md); None when it was left out."""
 
     def json(self) -> dict[str, Any]:
         """The contract of `fit --json`."""

@@ -141,6 +141,41 @@ def histogram(edges: Sequence[float], counts: Sequence[int], *, title: str, acro
     return frame.svg(marks, title=title, across=across, up="rows")
 
 
+def intervals(bars: Sequence[tuple[str, float, Sequence[float] | None]], *, title: str, percent: bool = False) -> str:
+    """A bar from zero for each (name, value, interval), the interval as a line over its end."""
+    if not bars:
+        return ""
+    every = [0.0, *(v for _, value, bounds in bars for v in (value, *(bounds or ())))]
+    scale = 100 if percent else 1
+    low, high = _widened((scale * min(every), scale * max(every)))
+    left, right, each, top = 130, 18, 30, 6
+    width, height = 460, top + each * len(bars) + 22
+
+    def x(value: float) -> float:
+        return round(left + (scale * value - low) / (high - low) * (width - left - right), 1)
+
+    parts = []
+    marked = ticks(low, high)
+    for tick, label in zip(marked, _labels(marked), strict=True):
+        at = x(tick / scale)
+        parts.append(f'<line class="grid-line" x1="{at}" x2="{at}" y1="{top}" y2="{height - 20}"/>')
+        parts.append(f'<text x="{at}" y="{height - 5}" text-anchor="middle">{label}</text>')
+    for place, (name, value, bounds) in enumerate(bars):
+        y = top + each * place
+        short = name if len(name) <= 20 else name[:19] + "…"
+        said = f"{name}: {number(scale * value, 3)}"
+        if bounds is not None:
+            said += f" ({number(scale * bounds[0], 3)} to {number(scale * bounds[1], 3)})"
+        begin, end = sorted((x(0), x(value)))
+        parts.append(f'<text x="{left - 8}" y="{y + 19}" text-anchor="end">{text(short)}</text>')
+        size = f'x="{begin}" y="{y + 6}" width="{max(0.5, end - begin):.1f}" height="{each - 12}"'
+        parts.append(f'<rect class="fill" fill-opacity="0.75" {size}><title>{text(said)}</title></rect>')
+        if bounds is not None:
+            parts.append(f'<line class="span" x1="{x(bounds[0])}" x2="{x(bounds[1])}" y1="{y + 15}" y2="{y + 15}"/>')
+    head = f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{text(title)}">'
+    return f"{head}<title>{text(title)}</title>{''.join(parts)}</svg>"
+
+
 def _labels(marked: Sequence[float]) -> list[str]:
     """As many decimals as it takes to tell the ticks apart."""
     step = marked[1] - marked[0] if len(marked) > 1 else 0.0

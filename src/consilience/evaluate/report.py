@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Required, TypedDict
 
 from consilience.core.errors import UserError
-from consilience.evaluate import sections, template
+from consilience.evaluate import audited, sections, template
 from consilience.evaluate.charts import text
 from consilience.evaluate.sections import lowered, measure, metric_titles, shown
 
@@ -105,6 +105,8 @@ class ReportData(TypedDict, total=False):
     columns: Sequence[Column]
     warnings: Sequence[str]
     """About the split, leaks, data: plain sentences."""
+    audit: Mapping[str, Any] | None
+    """What the audit found (docs/audit.md)."""
     config: str
     """The whole config as TOML."""
 
@@ -135,6 +137,7 @@ def render(data: ReportData) -> str:
         _verdict(data, best),
         sections.warnings(data.get("warnings") or ()),
         sections.leaderboard(data["leaderboard"], data["best"], data["task"], data["primary"]),
+        audited.audit(data.get("audit"), data["task"]),
         sections.confusion(details, where),
         sections.per_class(details, where),
         sections.calibration(details, where),

@@ -32,6 +32,13 @@ def shown(value: float | None, metric: Metric) -> str:
     return f"{share}\u00a0%"
 
 
+def quantity(value: float | None, metric: Metric) -> str:
+    """A difference of two values as people read it: 3.1 points, 0.043."""
+    if value is None or not metric.percent:
+        return number(value, 3)
+    return f"{100 * value:.1f} points".replace("-", "−")
+
+
 def lowered(title: str) -> str:
     """A title within a sentence: "Accuracy" -> "accuracy", but "RMSE" and "R²" stay."""
     return title[:1].lower() + title[1:] if title[1:2].islower() else title

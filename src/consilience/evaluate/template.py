@@ -84,6 +84,10 @@ figure.narrow { max-width: 480px; }
 svg text { fill: var(--soft); font-size: 11px; font-family: inherit; } svg .grid-line { stroke: var(--line); }
 svg .a { stroke: var(--accent); } svg .b { stroke: var(--second); stroke-dasharray: 5 3; }
 svg .line { fill: none; stroke-width: 2; stroke-linejoin: round; } svg .fill { fill: var(--accent); }
+svg .span { stroke: var(--ink); stroke-width: 1.5; }
+h3 { font-size: 15px; font-weight: 650; margin: 28px 0 0; }
+ul.said { margin: 10px 0 0; padding-left: 20px; max-width: 82ch; }
+ul.said li { margin: 3px 0; } figure + h3, .scroll + figure { margin-top: 20px; }
 svg .dot { fill: var(--accent); } svg .guide { stroke: var(--soft); stroke-dasharray: 3 4; }
 .matrix { width: auto; } .matrix th, .matrix td { border: 1px solid var(--bg); padding: 0; text-align: center;
   vertical-align: middle; } .matrix td { min-width: 44px; height: 34px;

@@ -76,6 +76,10 @@ class Member(ABC):
     def predict(self, view: View) -> np.ndarray:
         """Answers [N, K] float64 of the rows of `view`."""
 
+    def made_of(self) -> tuple[str, ...]:
+        """Names of the models on the leaderboard that it asks; none when it stands alone."""
+        return ()
+
     @abstractmethod
     def state(self) -> State:
         """All of it, for a bundle."""

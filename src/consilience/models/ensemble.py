@@ -26,6 +26,9 @@ class Ensemble(Member):
     def predict(self, view: View) -> np.ndarray:
         return self.rule.fuse({name: member.predict(view) for name, member in self.members.items()})
 
+    def made_of(self) -> tuple[str, ...]:
+        return tuple(self.members)
+
     def pruned(self) -> Ensemble:
         """Without the members that the rule gives no say: they would only cost time."""
         return Ensemble(

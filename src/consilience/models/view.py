@@ -5,7 +5,7 @@ Knows processors only by their promise (modalities/base.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -66,6 +66,19 @@ class View:
     def take(self, rows: np.ndarray) -> View:
         index = {name: cells[rows] for name, cells in self.index.items()}
         return View(sources=self.sources, index=index, rows=len(rows))
+
+    def without(self, names: Collection[str]) -> View:
+        """The same rows with these inputs missing on every one of them."""
+        nothing = np.zeros(self.rows, np.int64)
+        gone = {name: Source(values=[None], processor=self.sources[name].processor) for name in names}
+        return View(
+            sources={**self.sources, **gone}, index={**self.index, **dict.fromkeys(gone, nothing)}, rows=self.rows
+        )
+
+    def shuffled(self, names: Collection[str], order: np.ndarray) -> View:
+        """The same rows, where row r has these inputs of row order[r]."""
+        moved = {name: self.index[name][order] for name in names}
+        return View(sources=self.sources, index={**self.index, **moved}, rows=self.rows)
 
     def blocks(self, names: Sequence[str]) -> dict[str, Block]:
         return {n: Block(features=self.sources[n].features(), index=self.index[n]) for n in names}

@@ -6,7 +6,7 @@ import json
 import string
 from pathlib import Path
 
-from consilience.modalities.backbone import quiet
+from consilience.modalities.stack import quiet
 
 
 def tiny_text(folder: Path, *, seed: int = 0, width: int = 16, layers: int = 2) -> Path:

@@ -49,6 +49,28 @@ class DataConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AuditConfig:
+    at_end: bool = True
+    """The short audit at the end of a fit."""
+    share: float = 0.05
+    """Share of the time budget that is kept for it, 0 to 1; it may take more where the search leaves more."""
+    rows: int = 2000
+    """Rows looked at, at most."""
+    permutations: int = 4
+    """Times each input is permuted."""
+    resamples: int = 300
+    """Resamples of the bootstrap intervals."""
+    orders: int = 64
+    """Orders of the inputs that Shapley values are sampled from; of up to six inputs they are exact."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share < 1:
+            raise ValueError("share must be at least 0 and below 1")
+        if min(self.rows, self.permutations, self.orders) < 1 or self.resamples < 20:
+            raise ValueError("rows, permutations and orders must be at least 1, and resamples at least 20")
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunConfig:
     target: str
     """Column to predict."""
@@ -78,6 +100,8 @@ class RunConfig:
     """Frozen backbones and what is trained on their vectors; absent when the preset has none."""
     ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
     """How the best models are put together."""
+    audit: AuditConfig = field(default_factory=AuditConfig)
+    """What is asked of the chosen model at the end."""
 
     def __post_init__(self) -> None:
         if not self.time_budget > 0:

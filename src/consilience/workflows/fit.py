@@ -28,10 +28,10 @@ from consilience.data.table import Table
 from consilience.evaluate import point
 from consilience.models.constant import Constant
 from consilience.tasks.base import Task
-from consilience.workflows import kept, report
+from consilience.workflows import audit, kept, report
 from consilience.workflows.config import PRESETS, RunConfig
 from consilience.workflows.ensembles import ensembles
-from consilience.workflows.leaderboard import About, Entry, choose, enter, measure, rank
+from consilience.workflows.leaderboard import About, Entry, Measured, choose, enter, measure, rank
 from consilience.workflows.origin import in_memory, remember
 from consilience.workflows.prepare import Prepared, prepare
 from consilience.workflows.presets import Candidate, Setting
@@ -143,7 +143,7 @@ def search(
     started = time.monotonic()
     entries = [enter(prepared, answer, About(name=task.baseline, preset="baseline"), seed=seed)]
     # What comes after a candidate: its own score, three ensembles', the test's, the files.
-    after = FINISH * config.time_budget + 5 * (time.monotonic() - started)
+    after = FINISH * config.time_budget + kept_for_audit(config) + 5 * (time.monotonic() - started)
     try:
         for candidate in PRESETS.load(config.preset).candidates(setting):
             left, least = deadline.left - after, FINISH * config.time_budget
@@ -159,6 +159,7 @@ def search(
                 facts=found.facts,
                 refit=candidate.refit,
                 fold=candidate.fold,
+                subset=candidate.subset,
             )
             entries.append(enter(prepared, found.member, about, seed=seed))
             log.entry(entries[-1], task.primary)
@@ -198,9 +199,16 @@ def finish(
 ) -> FitResult:
     """Choose, touch the test rows once, and write the leaderboard, the bundle and the report."""
     task, best = prepared.task, choose(entries, prepared)
-    if best.about.refit is not None and not interrupted and deadline.left > 2 * FINISH * config.time_budget:
+    chosen = best
+    if (
+        best.about.refit is not None
+        and not interrupted
+        and deadline.left > 2 * FINISH * config.time_budget + kept_for_audit(config)
+    ):
         log.say(f"{best.name}: fitted again with the validation rows added")
-        best = replace(best, member=best.about.refit(deadline.left - FINISH * config.time_budget))
+        best = replace(
+            best, member=best.about.refit(deadline.left - FINISH * config.time_budget - kept_for_audit(config))
+        )
     test = answers = None
     if (part := prepared.parts.get("test")) is not None and not interrupted:
         answers = best.member.predict(part.view)
@@ -209,6 +217,7 @@ def finish(
     facts = {
         "rows": {side: len(part.target) for side, part in prepared.parts.items()},
         "seed": config.seed,
+        "fitted_on": ["train"] if best is chosen else ["train", "valid"],
         "validation": {task.primary: best.metrics[task.primary]},
         "test": {task.primary: test.metrics[task.primary]} if test else None,
     }
@@ -232,11 +241,52 @@ def finish(
         interrupted=interrupted,
     )
     write_text(out / "leaderboard.json", json.dumps({**fitted.json(), "consilience": __version__}, indent=1) + "\n")
+    audited = None
+    if config.audit.at_end and not interrupted:
+        # A model that was fitted again knows the validation rows: on those, the one that was chosen is asked.
+        asked = chosen if test is None else best
+        within = deadline.within(deadline.left - FINISH / 2 * config.time_budget)
+        audited = _audit(prepared, config, entries, asked, test=test, deadline=within, log=log)
+        if audited is not None:
+            audit.write(audited, out / audit.FILE)
     report.write(
-        out / "report.html", config=config, prepared=prepared, entries=order, best=best, test=test, answers=answers
+        out / "report.html",
+        config=config,
+        prepared=prepared,
+        entries=order,
+        best=best,
+        test=test,
+        answers=answers,
+        audited=audited,
     )
     log.event({"best": best.name, "test": fitted.test})
-    return fitted
+    return replace(fitted, audit=audited)
+
+
+def kept_for_audit(config: RunConfig) -> float:
+    """Seconds."""
+    return config.audit.share * config.time_budget if config.audit.at_end else 0.0
+
+
+def _audit(
+    prepared: Prepared,
+    config: RunConfig,
+    entries: list[Entry],
+    asked: Entry,
+    *,
+    test: Measured | None,
+    deadline: Deadline,
+    log: Log,
+) -> dict[str, Any] | None:
+    """The short audit. Ctrl-C, or rows that cannot be scored, leave it out: the run is whole without."""
+    bins = (test or asked.measured).details.get("reliability") or ()
+    try:
+        return audit.at_end(prepared, config, entries, asked, reliability=bins, deadline=deadline, reporter=log)
+    except KeyboardInterrupt:
+        log.say("interrupted: no audit; to have one: consilience audit RUN")
+    except UserError as error:
+        log.say(f"no audit: {error}")
+    return None
 
 
 def write_splits(prepared: Prepared, path: Path) -> None:

@@ -17,6 +17,8 @@ from consilience.workflows.prepare import Prepared
 Refit = Callable[[float], Member]
 Fold = Callable[[np.ndarray, float], Member]
 """(row numbers of the training part, seconds) -> the model fitted on those rows."""
+Subset = Callable[[tuple[str, ...], float], Member]
+"""(inputs, seconds) -> the same kind of model fitted on these inputs only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,8 @@ class About:
     """Seconds -> the same model fitted on training and validation rows; None where that is not worth it."""
     fold: Fold | None = None
     """Fits the same model on some of the training rows only; None where that would cost too much."""
+    subset: Subset | None = None
+    """Fits the same model on some of its inputs only, for the audit; None where that cannot be done."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from consilience.data.fingerprint import changed, files, fingerprint
 from consilience.data.split import row_keys
 from consilience.data.table import Table
 from consilience.workflows.prepare import digest
-from consilience.workflows.runs import Run
+from consilience.workflows.runs import Begun, Run
 
 
 def remember(sources: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def remember(sources: Mapping[str, Any]) -> dict[str, Any]:
     return remembered
 
 
-def recall(run: Run, given: Mapping[str, Any]) -> dict[str, Any]:
+def recall(run: Run | Begun, given: Mapping[str, Any]) -> dict[str, Any]:
     """The run's tables, as `read` takes them: its files, which must be as they were, and those given in memory.
 
     Raises UserError, naming it, for a file that has changed, and for whatever is given that is not the run's.
@@ -68,14 +68,14 @@ def in_memory(run: Run, tables: Mapping[str, Table]) -> dict[str, str]:
     }
 
 
-def _other(run: Run, side: str, begun: str) -> UserError:
+def _other(run: Run | Begun, side: str, begun: str) -> UserError:
     return UserError(
         f"{run.folder}: the run was begun {begun}; the {side} table given is another. Leave it out (the run knows its "
         "tables), or start a new run."
     )
 
 
-def _path(run: Run, known: Mapping[str, Any]) -> Any:
+def _path(run: Run | Begun, known: Mapping[str, Any]) -> Any:
     """As it was given, where that means the same here; else the files it meant."""
     given, found = known["given"], [*known["files"]]
     if Path(run.facts["folder"]) == Path.cwd():

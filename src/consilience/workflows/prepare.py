@@ -14,6 +14,7 @@ import numpy as np
 from consilience.bundle.model import Input, load_inputs, make_view, require_some
 from consilience.core.config import decode_into
 from consilience.core.errors import ConfigError, DataError, UserError
+from consilience.core.limits import Limits
 from consilience.core.progress import Reporter
 from consilience.data.cells import Cells, Dataset, Problem
 from consilience.data.check import overlap, summarize
@@ -80,17 +81,22 @@ class Prepared:
     inference: Inference
     task: Task
     inputs: Mapping[str, Input]
+    limits: Limits
     parts: Mapping[str, Part]
     tables: Mapping[str, Table]
     problems: Mapping[str, tuple[Problem, ...]]
     """By table: bad cells, and parts of cells taken as missing."""
     warnings: tuple[str, ...]
+    loaded: Mapping[str, Dataset]
+    """By table: its cells."""
     contents: Mapping[str, str]
     """By input: a hash of what its media cells held when they were read."""
     own: tuple[str, ...]
     """Inputs as their modality sees them, sorted."""
     pretrained: tuple[str, ...]
     """Inputs as the preset `pretrained` sees them, sorted: through a backbone where there is one; empty without any."""
+    unfrozen: tuple[str, ...]
+    """The same, where the last layers of each backbone are trained along."""
 
 
 def plan_inputs(table: Table, config: RunConfig) -> tuple[Inference, dict[str, Any]]:
@@ -143,7 +149,14 @@ def prepare(
     configs |= {name: view.backbone.load_config(configs[view.of]) for name, view in frozen.items()}
     seen = {view.of for view in frozen.values()}
     own = tuple(sorted(n for n in inference.inputs if _looks_itself(config) or n not in seen))
-    pretrained = tuple(sorted({*frozen, *(n for n in inference.inputs if n not in seen)})) if frozen else ()
+    rest = {n for n in inference.inputs if n not in seen}
+    pretrained, unfrozen = (
+        tuple(sorted(rest.union(some))) if some else ()
+        for some in (
+            [n for n, view in frozen.items() if not view.backbone.config.cut],
+            [n for n, view in frozen.items() if view.backbone.config.cut],
+        )
+    )
     plans = {n: inference.inputs[n] for n in own} | {name: view.plan for name, view in frozen.items()}
     for given in tables.values():
         require_some(given, [column for plan in plans.values() for column in plan.columns])
@@ -208,14 +221,17 @@ def prepare(
         inference=inference,
         task=task,
         inputs=inputs,
+        limits=config.limits,
         parts=parts,
         warnings=tuple(warnings),
         tables=dict(tables),
         problems={side: tuple(found) for side, found in problems.items()},
+        loaded=loaded,
         contents={n: digest(*(data.inputs[n].groups for data in loaded.values())) for n in plans}
         | {f"the backbone of {name}": view.backbone.fingerprint for name, view in frozen.items()},
         own=own,
         pretrained=pretrained,
+        unfrozen=unfrozen,
     )
 
 
@@ -327,6 +343,8 @@ def _fit(plan: InputPlan, config: Any, cells: Cells, rows: np.ndarray, view: Fro
     values = Chosen(cells.values, seen)
     if view is not None:
         backbone = view.backbone
+        if backbone.config.cut:
+            return FrozenProcessor.plain(backbone.width, name=backbone.name)
         return FrozenProcessor.fit(values, weights=counts[seen], width=backbone.width, name=backbone.name)
     return MODALITIES.load(plan.modality)().fit(values, config, weights=counts[seen])  # type: ignore[no-any-return]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -41,6 +42,8 @@ class Candidate:
     """Seconds -> the same model, fitted on training and validation rows together."""
     fold: Callable[[np.ndarray, float], Member] | None = None
     """(row numbers of the training part, seconds) -> the same model, fitted on those rows only."""
+    subset: Callable[[tuple[str, ...], float], Member] | None = None
+    """(inputs, seconds) -> the same model, fitted on these inputs only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +132,10 @@ def pretrained(setting: Setting) -> Iterator[Candidate]:
         shape = DeepConfig(fusion=fusion, width=config.width, dropout=config.dropout)
         share = 1 / (len(config.fusions) - place + 1)
         yield network(setting, shape, config.train, names=names, preset="pretrained", share=share)
+    if setting.prepared.unfrozen:
+        shape = DeepConfig(fusion=config.fusions[0], width=config.width, dropout=config.dropout)
+        names = setting.prepared.unfrozen
+        yield network(setting, shape, config.train, names=names, preset="pretrained", share=0.9, title="fine-tuned")
 
 
 def classic(
@@ -159,6 +166,10 @@ def classic(
             member: Member = learn(setting.train.take(rows), seconds)
             return member
 
+        def subset(names: tuple[str, ...], seconds: float, learn: Any = learn) -> Member:
+            member: Member = learn(setting.train, seconds, inputs=names)
+            return member
+
         fusion = "joined features" if len(inputs) > 1 else None
         name = f"{part.kind}[{' + '.join(inputs)}]"
         yield Candidate(
@@ -170,6 +181,7 @@ def classic(
             share=1 / (len(chosen) - place + 2),
             refit=refit if worth else None,
             fold=fold,
+            subset=subset,
         )
 
 
@@ -181,14 +193,34 @@ def deep(setting: Setting) -> Candidate:
 
 
 def network(
-    setting: Setting, shape: DeepConfig, how: TrainConfig, *, names: tuple[str, ...], preset: str, share: float
+    setting: Setting,
+    shape: DeepConfig,
+    how: TrainConfig,
+    *,
+    names: tuple[str, ...],
+    preset: str,
+    share: float,
+    title: str = "",
 ) -> Candidate:
+    """`title`: how it is called on the leaderboard, where not like its preset."""
+
     def fit(deadline: Deadline, folder: Path) -> tuple[Member, dict[str, Any]]:
         return _train(setting, shape, how, names, deadline, folder)
 
+    def subset(some: tuple[str, ...], seconds: float) -> Member:
+        encoders = {n: e for n, e in shape.encoders.items() if n in some}
+        with tempfile.TemporaryDirectory(prefix="consilience-") as scratch:
+            return _train(setting, replace(shape, encoders=encoders), how, some, Deadline(seconds), Path(scratch))[0]
+
     kind = shape.fusion.kind
     return Candidate(
-        name=f"{preset} {kind}[{' + '.join(names)}]", preset=preset, fusion=kind, inputs=names, fit=fit, share=share
+        name=f"{title or preset} {kind}[{' + '.join(names)}]",
+        preset=preset,
+        fusion=kind,
+        inputs=names,
+        fit=fit,
+        share=share,
+        subset=subset,
     )
 
 
@@ -206,6 +238,10 @@ def _train(
     shapes: Mapping[str, Any] = {name: prepared.inputs[name].built_from() for name in names}
     network = build(shape, shapes, task)
     network.model.to(pick_device(how))
+    for name in names:
+        if (backbone := prepared.inputs[name].backbone) is not None and backbone.config.cut:
+            assert config.pretrained is not None
+            network.unfreeze(name, backbone.upper_weights(), pace=config.pretrained.pace)
     valid = setting.valid
 
     def validate(model: Any) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ def write(
     best: Entry,
     test: Measured | None,
     answers: np.ndarray | None,
+    audited: Mapping[str, Any] | None = None,
 ) -> None:
     """`entries`: best first. `answers`: of the best model to the test rows, where there are any."""
     task = prepared.task
@@ -52,7 +53,8 @@ def write(
         curves=[_curve(entry) for entry in entries if "curve" in entry.about.facts],
         groups=_groups(config, prepared, side, best.answers if answers is None else answers),
         columns=_columns(prepared),
-        warnings=prepared.warnings,
+        warnings=[*prepared.warnings, *(audited["findings"] if audited else ())],
+        audit=audited,
         config=dump_toml(config),
     )
     write_report(path, data)

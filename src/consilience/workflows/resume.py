@@ -15,6 +15,7 @@ from consilience.core.errors import ConfigError
 from consilience.core.optional import require
 from consilience.core.progress import Reporter
 from consilience.core.result import FitResult
+from consilience.workflows import audit
 from consilience.workflows.config import RunConfig, resolve
 from consilience.workflows.fit import spread, store_of, tables_of, threads, work
 from consilience.workflows.origin import recall
@@ -79,7 +80,7 @@ def agreed(run: Run, flags: Mapping[str, Any], *, file: Path | None, settings: S
 def told(run: Run) -> FitResult:
     """The result of a complete run."""
     board = json.loads((run.folder / "leaderboard.json").read_text(encoding="utf-8"))
-    result = run.result or {}
+    result, audited = run.result or {}, run.folder / audit.FILE
     return FitResult(
         run=run.folder,
         leaderboard=board["leaderboard"],
@@ -87,6 +88,7 @@ def told(run: Run) -> FitResult:
         test=board["test"],
         warnings=tuple(result["warnings"]),
         bad_cells=result["bad_cells"],
+        audit=json.loads(audited.read_text(encoding="utf-8")) if audited.is_file() else None,
     )
 
 

@@ -15,13 +15,14 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from consilience import __version__
 from consilience.bundle.manifest import write_text
 from consilience.core.config import dump_toml, encode
-from consilience.core.errors import UserError
+from consilience.core.errors import ConfigError, UserError
 from consilience.core.progress import Deadline
 from consilience.workflows.config import RunConfig, resolve
 
@@ -150,6 +151,28 @@ class Run:
         with self._writing:
             self._progress["seconds"] = round(self.seconds, 3)
             write_text(self.folder / PROGRESS, json.dumps(self._progress, ensure_ascii=False) + "\n")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """What a run remembers of itself, for those who only read."""
+
+    folder: Path
+    config: RunConfig
+    facts: Mapping[str, Any]
+    progress: Mapping[str, Any]
+
+    @classmethod
+    def find(cls, folder: Path) -> Begun | None:
+        """None of a bundle, and of a run that another version began or that cannot be read."""
+        try:
+            facts = json.loads((folder / RUN).read_text(encoding="utf-8"))
+            progress = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
+            if facts["consilience"] != __version__:
+                return None
+            return cls(folder=folder, config=resolve(facts["config"]), facts=facts, progress=progress)
+        except (OSError, ValueError, KeyError, ConfigError):
+            return None
 
 
 def sweep(folder: Path) -> None:

@@ -20,8 +20,18 @@ from consilience.core.errors import UserError
 from consilience.core.limits import Limits
 from consilience.core.registry import Family
 from consilience.core.state import State
-from consilience.modalities.base import ColumnSample, Evidence, Features, Field, Modality, Processor, Values, is_blank
-from consilience.modalities.image import augment, collate, features, load, sniff, transform
+from consilience.modalities.base import (
+    ColumnSample,
+    Evidence,
+    Features,
+    Field,
+    Modality,
+    Processor,
+    Values,
+    is_blank,
+    spread,
+)
+from consilience.modalities.image import augment, collate, features, likeness, load, sniff, transform
 from consilience.modalities.image.config import Config as ImageConfig
 
 ENCODERS = Family(
@@ -105,7 +115,7 @@ class Image(Modality):
         if config.size:
             return config
         column = columns[0]
-        sizes = (load.header_size(cell, column.root) for cell in sniff.spread(column.cells, HEADERS))
+        sizes = (load.header_size(cell, column.root) for cell in spread(column.cells, HEADERS))
         shorter = [min(size) for size in sizes if size is not None]
         if not shorter:
             return replace(config, size=SIZE_UNKNOWN)
@@ -123,6 +133,9 @@ class Image(Modality):
         content = load.content_of(cell[0], root, limits)
         with load.opened(content, limits) as picture:
             return transform.square(picture, config), []
+
+    def likeness(self, values: Values) -> tuple[np.ndarray, float]:
+        return likeness.likeness(values), likeness.NEAR
 
     def array(self, config: ImageConfig) -> tuple[tuple[int, ...], np.dtype[Any]]:
         return (config.size, config.size, 3), np.dtype(np.uint8)

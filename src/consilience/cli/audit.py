@@ -1,0 +1,65 @@
+"""consilience audit"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from consilience.cli.output import Terminal, print_json, print_table
+
+
+def arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run_folder", metavar="RUN", help="a run, or its bundle")
+    command.add_argument(
+        "table", metavar="TABLE", nargs="?", help="rows with the target column (default: those that the run held out)"
+    )
+    command.add_argument("--html", metavar="F", help="also write a page for people")
+    command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
+    command.add_argument("--time-budget", metavar="TIME", default="5m", help="for the audit (default: 5m)")
+    command.add_argument(
+        "--json", action="store_true", help="print one JSON object and nothing else on standard output"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    from consilience.workflows.audit_run import audit
+    from consilience.workflows.config import parse_seconds
+
+    found = audit(
+        Path(args.run_folder),
+        Path(args.table) if args.table else None,
+        html=Path(args.html) if args.html else None,
+        root=Path(args.media_root) if args.media_root else None,
+        seconds=parse_seconds(args.time_budget),
+        reporter=Terminal(),
+    )
+    if args.json:
+        print_json(found)
+        return 0
+    show(found)
+    if args.html:
+        print(f"Page: {args.html}")
+    return 0
+
+
+def show(found: dict[str, object]) -> None:
+    """The verdict and its numbers, for people."""
+    from consilience.evaluate.audited import WORDS, lines
+
+    def told(value: object) -> str:
+        if not isinstance(value, dict) or value["value"] is None:
+            return "–"
+        bounds = value["ci95"]
+        return f"{value['value']:+.3f}" + (f" ({bounds[0]:+.3f} to {bounds[1]:+.3f})" if bounds else "")
+
+    inputs = found["inputs"]
+    assert isinstance(inputs, dict)
+    rows = [
+        [name, WORDS[i["verdict"]], told(i["alone"]), told(i["permuted"]), told(i["missing"]), told(i["shapley"])]
+        for name, i in inputs.items()
+    ]
+    title = f"{found['model']}: {found['metric']} on {found['rows']:,} rows ({found['on']})"
+    head = ["input", "verdict", "alone wins", "permuted loses", "missing loses", "Shapley"]
+    print_table(title, head, rows, right=(2, 3, 4, 5))
+    for line in lines(found):
+        print(line)

@@ -1,0 +1,148 @@
+"""What an audit finds in the data: rows that training has too, and columns that know too much. Asks no model.
+
+Knows parts of a run and raw columns; of a modality it asks only what two near copies share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from consilience.bundle.model import Input, same_cells
+from consilience.core.seeding import generator
+from consilience.data import duplicates, leaks
+from consilience.data.cells import Cells, Dataset
+from consilience.data.duplicates import Shared
+from consilience.data.leaks import Side, Suspect
+from consilience.data.table import pick
+from consilience.modalities import MODALITIES
+from consilience.workflows.prepare import Chosen, Part
+
+_ROWS = 100_000
+"""Training rows looked through for twins, and for leaks a fifth of that."""
+_CELLS = 6_000
+"""Distinct cells of each side compared for near copies."""
+
+
+def shared(
+    train: tuple[Part, Dataset], held: tuple[Part, Dataset], inputs: Mapping[str, Input]
+) -> tuple[list[Shared], list[str]]:
+    """Held-out rows that training has too, most telling first; and what was not looked at."""
+    (part, loaded), (of, found) = train, held
+    skipped = []
+    if len(part.rows) > _ROWS:
+        skipped.append(f"copies across the split were not looked for: more than {_ROWS:,} training rows")
+        return [], skipped
+    out: list[Shared | None] = [_whole(train, held, inputs)]
+    for label, (name, *_) in same_cells(inputs).items():
+        given = inputs[name]
+        modality = MODALITIES.load(given.plan.modality)()
+        if name not in loaded.inputs or name not in found.inputs:
+            continue
+        a, b = loaded.inputs[name], found.inputs[name]
+        if modality.media:
+            exact = duplicates.contents(label, a.groups[part.rows], b.groups[of.rows])
+            out.append(exact)
+            if given.backbone is None:
+                out.append(_near(label, given, (a, part.rows), (b, of.rows), exact))
+            else:
+                skipped.append(f"near copies of {label} were not looked for: only its vectors are at hand")
+        else:
+            out += [
+                duplicates.texts(column, *_columns(column, part, of))
+                for column in given.plan.columns
+                if column in part.table.columns and column in of.table.columns
+            ]
+    return [item for item in out if item is not None], skipped
+
+
+def _whole(train: tuple[Part, Dataset], held: tuple[Part, Dataset], inputs: Mapping[str, Input]) -> Shared | None:
+    """Rows of which every input is the same; of media, the content."""
+    (part, loaded), (of, found) = train, held
+    before: dict[str, Sequence[Any]] = {}
+    after: dict[str, Sequence[Any]] = {}
+    for name, *_ in same_cells(inputs).values():
+        given = inputs[name]
+        if MODALITIES.load(given.plan.modality).media and name in loaded.inputs and name in found.inputs:
+            a, b = loaded.inputs[name].groups[part.rows], found.inputs[name].groups[of.rows]
+            before[name], after[name] = ([str(g) if g >= 0 else None for g in groups.tolist()] for groups in (a, b))
+        else:
+            for column in given.plan.columns:
+                if column in part.table.columns and column in of.table.columns:
+                    before[column], after[column] = _columns(column, part, of)
+    return duplicates.rows(before, after)
+
+
+def _near(
+    name: str,
+    given: Input,
+    train: tuple[Cells, np.ndarray],
+    held: tuple[Cells, np.ndarray],
+    exact: Shared | None,
+) -> Shared | None:
+    modality = MODALITIES.load(given.plan.modality)()
+    sides, within = [], 0.0
+    for cells, rows in (train, held):
+        index = cells.index[rows]
+        used, place = np.unique(index, return_inverse=True)
+        if len(used) > _CELLS:
+            return None
+        answer = modality.likeness(Chosen(cells.values, used.tolist()))
+        if answer is None:
+            return None
+        sides.append((answer[0], place))
+        within = answer[1]
+    if sides[0][0].shape[1:] != sides[1][0].shape[1:]:
+        return None
+    found = duplicates.near(name, sides[0], sides[1], within=within)
+    if found is None or exact is None:
+        return found
+    new = ~np.isin(found.rows, exact.rows)
+    return Shared(kind=found.kind, what=name, rows=found.rows[new], twins=found.twins[new]) if new.any() else None
+
+
+def _columns(column: str, part: Part, of: Part) -> tuple[list[Any], list[Any]]:
+    return pick(part.table[column], part.rows), pick(of.table[column], of.rows)
+
+
+def suspected(
+    train: Part,
+    held: Part,
+    inputs: Mapping[str, Input],
+    *,
+    powers: Mapping[str, float],
+    target: str,
+    group: str | None,
+    seed: int,
+) -> list[Suspect]:
+    """Columns to look at. `powers`: of each input, how far a model of it alone gets from nothing to perfect."""
+    chosen = np.arange(len(train.rows))
+    if len(chosen) > _ROWS // 5:
+        chosen = np.sort(generator(seed, "leaks").permutation(len(chosen))[: _ROWS // 5])
+    train = train.take(chosen)
+    owner = {
+        column: name
+        for name, ways in same_cells(inputs).items()
+        for column in inputs[ways[0]].plan.columns
+        if not MODALITIES.load(inputs[ways[0]].plan.modality).media
+        and column in train.table.columns
+        and column in held.table.columns
+    }
+    every = [c for c in train.table.columns if c in held.table.columns and c not in (target, group)]
+    some = {c: [*_columns(c, train, held)] for c in dict.fromkeys([*owner, *every])}
+    sides = [Side(columns={c: some[c][k] for c in some}, target=part.target) for k, part in enumerate((train, held))]
+    found = leaks.suspects(sides[0], sides[1], names=held.names, inputs=owner, powers=powers)
+    told = {suspect.column for suspect in found}
+    found += leaks.groups(sides[0], sides[1], columns=[c for c in every if c not in told])
+    found += list(_inputs(powers, told={owner[s.column] for s in found if s.column in owner}))
+    return found
+
+
+def _inputs(powers: Mapping[str, float], *, told: set[str]) -> Iterator[Suspect]:
+    """Inputs that a simple model alone is nearly perfect on, far from what any other does."""
+    for name, power in powers.items():
+        others = max([0.0, *(p for n, p in powers.items() if n != name)])
+        if name not in told and len(powers) > 1 and power >= 0.98 and 1 - power <= 0.05 * (1 - others):
+            yield Suspect(column=name, kind="input", power=power, others=others)
