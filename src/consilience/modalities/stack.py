@@ -39,14 +39,14 @@ class Stack(Backbone):
         module = from_folder(self.folder, self.part)
         if not self.config.cut:
             return module
-        from consilience.modalities import halves
+        from consilience.modalities.frozen.encoders import halves
 
         return halves.lower(module, self.config.cut)
 
     def run(self, module: Any, values: Sequence[Any]) -> tuple[Any, Any]:
         tokens, mask = self.call(module, values)
         if self.config.cut:
-            from consilience.modalities import halves
+            from consilience.modalities.frozen.encoders import halves
 
             tokens = halves.entered(module)
         return tokens, mask
@@ -60,12 +60,12 @@ class Stack(Backbone):
 
     @classmethod
     def _upper(cls, module: Any, made_of: Mapping[str, Any]) -> Any:
-        from consilience.modalities.halves import Upper
+        from consilience.modalities.frozen.encoders.halves import Upper
 
         return Upper(module, made_of["cut"], width=made_of["width"], feed=cls.feed, masks=cls.masks)
 
     def upper_weights(self) -> dict[str, Any]:
-        from consilience.modalities import halves
+        from consilience.modalities.frozen.encoders import halves
 
         torch = need("torch", extra="pretrained", to="use a pretrained backbone")
         upper = self._upper(from_folder(self.folder, self.part), self.upper_from()).eval()
