@@ -1,6 +1,7 @@
 """Which columns form which inputs, and why. Asks every modality for its claim; knows none of them by name.
 
 The strongest claim wins, ties go to the modality listed first; what the user assigned by hand is not asked about.
+Another modality may make an input of its own of what the owner does not read: the sound of a film.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,8 @@ class _Choice:
     modality: str
     kind: str
     reason: str
+    beside: Mapping[str, Evidence] = field(default_factory=dict)
+    """What other modalities read of the same column, by their name."""
 
 
 def infer(
@@ -88,7 +91,10 @@ def infer(
     parts = {name: modalities.load(name)() for name in modalities}
     kinds = known_kinds(parts)
     _check(table, target, ignored, given, kinds)
-    by_hand = {column: name for name, (_, columns) in given.items() for column in columns}
+    by_hand: dict[str, str] = {}
+    for name, (_, columns) in given.items():
+        for column in columns:
+            by_hand.setdefault(column, name)
     labels = {column for column in table.labels if column != target and column not in by_hand}
     ignored |= labels
     samples: dict[str, ColumnSample] = {}
@@ -103,9 +109,17 @@ def infer(
         elif column != target and samples[column].cells:
             choices[column] = _claim(table.name, samples[column], parts, kinds)
     inputs = _group(table, choices, by_hand, given, parts, taken={*table.columns} - ignored)
+    for name in given:  # inputs of columns that another input reads too, with another modality
+        if name not in inputs:
+            kind, columns = given[name]
+            read = [_assign(name, kinds[kind], kind, samples[column], parts).kind for column in columns]
+            inputs[name] = InputPlan(name=name, modality=kinds[kind], columns=tuple(columns), kinds=tuple(read))
     if not inputs:
         raise DataError(f"{table.name}: no column is left to learn from ({len(table)} rows, target {target!r})")
-    owner = {column: plan.name for plan in inputs.values() for column in plan.columns}
+    owner: dict[str, str] = {}
+    for plan in inputs.values():
+        for column in plan.columns:
+            owner.setdefault(column, plan.name)
     reports = [_report(table, c, samples.get(c), choices.get(c), owner.get(c), c == target) for c in table.columns]
     reports = [replace(r, reason="only names the row") if r.name in labels else r for r in reports]
     return Inference(inputs=inputs, columns=reports, samples=samples)
@@ -204,9 +218,9 @@ def _check(
                 problems.append(f"column {column!r} is the target and cannot be part of input {name!r}")
             if column in ignored:
                 problems.append(f"column {column!r} is ignored and cannot be part of input {name!r}")
-            if column in owner:
+            if column in owner and (len(columns) > 1 or kinds.get(given[owner[column]][0]) == kinds.get(kind)):
                 problems.append(f"column {column!r} is given to two inputs, {owner[column]!r} and {name!r}")
-            owner[column] = name
+            owner.setdefault(column, name)
     for name in given:
         if name in table.columns and name != target and name not in ignored and name not in owner:
             problems.append(f"input {name!r} is called like a column that is an input of its own; choose another name")
@@ -216,11 +230,14 @@ def _check(
 
 def _claim(table: str, column: ColumnSample, parts: Mapping[str, Modality], kinds: Iterable[str]) -> _Choice:
     best: tuple[str, Evidence] | None = None
+    beside: dict[str, Evidence] = {}
     held = any(isinstance(cell, Stored) for cell in column.cells)  # what lies in another file is media, or nothing
     for name, part in parts.items():
         if held and not part.media:
             continue
         evidence = part.sniff(column)
+        if evidence is not None and evidence.beside:
+            beside[name] = evidence
         if evidence is not None and (best is None or evidence.strength > best[1].strength):
             best = name, evidence
     if best is None:
@@ -229,7 +246,9 @@ def _claim(table: str, column: ColumnSample, parts: Mapping[str, Modality], kind
             f"{table}: column {name!r}: nothing here recognises it (cells like {examples}). Say what it is with "
             f"--input {name}=KIND:{name} (kinds: {', '.join(sorted(kinds))}), or leave it out with --ignore {name}"
         )
-    return _Choice(column=column.name, modality=best[0], kind=best[1].kind, reason=best[1].reason)
+    others = {name: evidence for name, evidence in beside.items() if name != best[0]}
+    said = "".join(f"; {evidence.reason}" for evidence in others.values())
+    return _Choice(column=column.name, modality=best[0], kind=best[1].kind, reason=best[1].reason + said, beside=others)
 
 
 def _assign(name: str, modality: str, kind: str, column: ColumnSample, parts: Mapping[str, Modality]) -> _Choice:
@@ -272,14 +291,17 @@ def _group(
         order = tuple(given[name][1]) if name in given else tuple(members)
         kinds = tuple(choices[c].kind for c in order)
         plans[name] = InputPlan(name=name, modality=choices[order[0]].modality, columns=order, kinds=kinds)
+        for other, evidence in choices[order[0]].beside.items():
+            part = _free({*names, *plans}, f"{name}_{evidence.beside}")
+            plans[part] = InputPlan(name=part, modality=other, columns=order, kinds=(evidence.kind,))
     return plans
 
 
-def _free(taken: Collection[str]) -> str:
-    name, n = JOINT, 0
+def _free(taken: Collection[str], wish: str = JOINT) -> str:
+    name, n = wish, 0
     while name in taken:
         n += 1
-        name = f"{JOINT}_{n}"
+        name = f"{wish}_{n}"
     return name
 
 

@@ -23,7 +23,7 @@ from consilience.data.sink import FileSink, Sink, open_sink
 from consilience.data.store import Store
 from consilience.data.stored import StoreSink, loaded_space
 from consilience.data.table import Table
-from consilience.data.workers import Job, Outcome, RawCell, Workers, chunks_of, load_chunk, load_plain
+from consilience.data.workers import Job, Outcome, RawCell, Workers, chunks_of, load_chunk, load_guarded, load_plain
 from consilience.modalities import MODALITIES
 from consilience.modalities.base import Modality
 
@@ -32,6 +32,7 @@ Progress = Callable[[int, int], None]
 
 _FEW = 256
 """Starting processes costs more than decoding so few cells (about half a second, measured)."""
+_FEW_STREAMED = 16
 _EVERY = 1_000
 
 
@@ -63,7 +64,8 @@ def load(
 
     A cell that cannot be used becomes None, and a Problem for every row that holds it.
 
-    workers: processes that decode media; 0 for none, None for one per core. Few cells are decoded in this process.
+    workers: processes that decode media; 0 for none, None for one per core. Few cells are decoded in this process, and
+    few streamed ones (see `Modality.streamed`) in a process that is kept for the next call, also with 0 workers.
     scratch: a folder for values too many for memory (it and its files are the caller's to remove when the dataset is
     no longer used); None keeps everything in memory. When loading fails or is interrupted, no file is left.
     store: where media of known content are found loaded, and others are put (those that load as arrays of one shape).
@@ -86,7 +88,7 @@ def load(
                 if space is not None and spec is not None:
                     sinks.append(StoreSink(len(item.cells), spec[0], space))
                 else:
-                    sinks.append(open_sink(len(item.cells), spec, scratch))
+                    sinks.append(open_sink(len(item.cells), spec, scratch, ragged=item.modality.ragged))
                 job = replace(job, space=space)
                 loaded[item.plan.name] = _load(item, job, sinks[-1], pool, workers, tick)
     except BaseException as error:  # also an interrupt: nothing half-written stays behind
@@ -115,11 +117,17 @@ def _distinct(table: Table, plan: InputPlan, modality: Modality, config: Any) ->
 
 def _count(workers: int | None, inputs: Sequence[_Input]) -> int:
     """How many processes to start, if any are needed."""
-    if workers is not None or all(len(item.cells) < _FEW or not item.modality.media for item in inputs):
+    if workers is not None or not any(map(_is_many, inputs)):
         return workers or 0
     from loky import cpu_count
 
     return int(cpu_count())
+
+
+def _is_many(item: _Input) -> bool:
+    """Whether decoding the cells of an input is worth starting processes for."""
+    modality = item.modality
+    return modality.media and len(item.cells) >= (_FEW_STREAMED if modality.streamed else _FEW)
 
 
 def _load(item: _Input, job: Job, sink: Sink, pool: Workers, workers: int | None, tick: Callable[[int], None]) -> Cells:
@@ -139,12 +147,16 @@ def _load(item: _Input, job: Job, sink: Sink, pool: Workers, workers: int | None
         ok[u] = outcome.group >= 0 if written else found is not None
         if ok[u] and not written:
             sink.put(u, found)
+        elif ok[u] and isinstance(sink, FileSink):
+            sink.note(u, outcome.length)
         if outcome.reason is not None or outcome.remarks:
             remarkable[u] = Outcome(remarks=outcome.remarks, reason=outcome.reason)
 
-    if item.modality.media and workers != 0 and len(cells) >= _FEW:
+    many = workers != 0 and _is_many(item)
+    if many or (item.modality.streamed and cells):
         file = sink if isinstance(sink, FileSink) else None
-        outcomes = pool.load(replace(job, file=file), cells, places, tick)
+        load_in = pool.load if many else load_guarded
+        outcomes = load_in(replace(job, file=file), cells, places, tick)
         for u, outcome in zip(places, outcomes, strict=True):
             keep(u, outcome, written=file is not None)
     elif item.modality.media:
@@ -174,7 +186,7 @@ def _encode(
     places = [u for u, cell in enumerate(item.cells) if cell is not None]
     cells = [cell for cell in item.cells if cell is not None]
     tick(len(item.cells) - len(cells))
-    several = workers != 0 and len(cells) >= _FEW
+    several = workers != 0 and _is_many(item)
     vectors, outcomes = encode(cells, job, encoding, pool=pool if several else None, tick=tick)
     values: list[Any] = [None] * len(item.cells)
     groups = np.full(len(item.cells), -1, np.int64)

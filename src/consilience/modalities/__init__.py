@@ -7,6 +7,7 @@ MODALITIES = Family(
     {
         "text": "consilience.modalities.text:Text",
         "image": "consilience.modalities.image:Image",
+        "audio": "consilience.modalities.audio:Audio",
         "tabular": "consilience.modalities.tabular:Tabular",
     },
 )

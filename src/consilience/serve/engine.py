@@ -1,8 +1,9 @@
 """From rows to answers: admission, decoding, batching, computing. Knows no protocol.
 
-Requests are decoded apart from each other, so one bad picture fails one request. One thread computes: it takes
-whatever is decoded, up to a batch, and never waits for more, so an idle server answers at once and a busy one in
-batches. Answers do not depend on who shares a batch (the model's own promise, kept by its masks).
+Requests are decoded apart from each other, so one bad picture fails one request. A thread that has decoded a request
+also computes it, unless another thread is computing: then that one takes whatever is decoded by the time it is ready,
+up to a batch. So an idle server answers at once, in the thread that decoded, and a busy one in batches; nothing ever
+waits for a batch to fill. Answers do not depend on who shares a batch (the model's own promise, kept by its masks).
 """
 
 from __future__ import annotations
@@ -10,18 +11,18 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 import numpy as np
 
 from consilience.bundle.model import Model
 from consilience.data.cells import Dataset, merged
-from consilience.data.sources import read
+from consilience.data.table import Table
 from consilience.serve.config import ServeConfig
 from consilience.serve.errors import Busy, TimedOut, Unusable
 from consilience.serve.fields import Fields, Row
@@ -45,76 +46,98 @@ class _Job:
     loop: asyncio.AbstractEventLoop
     dataset: Dataset | None = None
     decoded: float = 0.0
-    gone: threading.Event = field(default_factory=threading.Event)
-    """Set when nobody waits for the answer any more."""
+    gone: bool = False
+    """Nobody waits for the answer any more."""
 
 
 class Engine:
     """One model, answering. Start it with `start`, end it with `close`; `answer` may be called from one event loop."""
 
     def __init__(self, model: Model, config: ServeConfig, metrics: Metrics) -> None:
-        self.model, self.config, self.metrics = model, config, metrics
+        # Nobody waits longer for an answer than this, so nothing need be decoded for longer.
+        most = min(model.limits.cell_seconds, config.timeout)
+        self.model = replace(model, limits=replace(model.limits, cell_seconds=most))
+        self.config, self.metrics = config, metrics
         self.fields = Fields(model)
         self.ready = False
+        """Whether new requests are wanted: what health checks are told. Those that come anyway are answered."""
+        self._open = False
         self._waiting = 0
-        self._decoders = ThreadPoolExecutor(config.decoders, thread_name_prefix="decode")
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._computer = threading.Thread(target=self._compute, name="compute", daemon=True)
+        self._admitted: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._decoded: deque[_Job] = deque()
+        self._turn = threading.Lock()
+        """Held by the thread that computes."""
+        # One more than decode, for the one that computes.
+        names = [f"answer-{n}" for n in range(config.decoders + 1)]
+        self._threads = [threading.Thread(target=self._work, name=name, daemon=True) for name in names]
 
     def start(self) -> None:
         """Answer golden-like rows once, so that the first request finds everything loaded."""
         from consilience.bundle import golden
 
-        self._computer.start()
         for row in golden.make(self.model):
-            self._answer_now([{column: value for column, value in row.items() if value is not None}])
-        self.ready = True
+            self._predict(self._load([{column: value for column, value in row.items() if value is not None}]))
+        for thread in self._threads:
+            thread.start()
+        self.ready = self._open = True
 
     def close(self) -> None:
-        """Finish what was admitted, then stop."""
-        self.ready = False
-        self._decoders.shutdown(wait=True)
-        self._jobs.put(None)
-        self._computer.join()
+        """Take nothing more, finish what was admitted, but wait for it no longer than `config.drain`."""
+        self.ready = self._open = False
+        for _ in self._threads:
+            self._admitted.put(None)
+        until = monotonic() + self.config.drain
+        for thread in self._threads:
+            if thread.ident is not None:  # it was started
+                thread.join(max(0.0, until - monotonic()))
 
     async def answer(self, rows: Sequence[Row]) -> Answer:
         """Raises Refusal: Busy at once when too much waits, Unusable for a value, TimedOut."""
+        if not self._open:
+            raise Busy("the server is starting or stopping; try again in a moment")
         if self._waiting + len(rows) > self.config.waiting_rows:
             raise Busy(f"{self._waiting:,} rows are waiting already; try again in a moment")
         loop = asyncio.get_running_loop()
         job = _Job(rows=rows, future=loop.create_future(), loop=loop)
         self._count(len(rows))
         try:
-            self._decoders.submit(self._decode, job)
+            self._admitted.put(job)
             async with asyncio.timeout(self.config.timeout):
                 return await job.future
         except TimeoutError as error:
-            raise TimedOut(f"no answer within {self.config.timeout:.0f} s") from error
+            raise TimedOut(f"no answer within {self.config.timeout:g} s") from error
         finally:
-            job.gone.set()
+            job.gone = True
             self._count(-len(rows))
 
     def _count(self, rows: int) -> None:
         self._waiting += rows
         self.metrics.queued.set(self._waiting)
 
-    def _decode(self, job: _Job) -> None:
-        """In a decoder's thread."""
-        if job.gone.is_set():
-            return
+    # ------------------------------------------------------------------------------------- in the engine's threads
+
+    def _work(self) -> None:
+        while (job := self._admitted.get()) is not None:
+            if not job.gone and self._decode(job):
+                self._decoded.append(job)
+                self._compute()
+
+    def _decode(self, job: _Job) -> bool:
         try:
             with self.metrics.timed("decode"):
                 job.dataset = self._load(job.rows)
             self.metrics.saw(job.rows, self.fields)
         except Exception as error:  # whatever it was, the request must hear of it
-            _tell(job, error)
-            return
+            _tell([job], [error])
+            return False
         job.decoded = perf_counter()
-        self._jobs.put(job)
+        return True
 
     def _load(self, rows: Sequence[Row]) -> Dataset:
-        table = read([{column: row.get(column) for column in self.fields.all} for row in rows], root=Path("."))
-        dataset = self.model.load(table, workers=0)
+        columns: dict[str, list[Any]] = {column: [row.get(column) for row in rows] for column in self.fields.all}
+        if not columns:  # a model that looks at nothing still answers every row
+            columns = {column: [None] * len(rows) for column in self.model.columns or ("",)}
+        dataset = self.model.load(Table(columns=columns, name="the request", root=Path(".")), workers=0)
         for problem in dataset.problems:
             name = self.fields.input_of.get(problem.column, problem.column)
             self.metrics.undecodable.labels(name).inc()
@@ -124,62 +147,63 @@ class Engine:
         return dataset
 
     def _compute(self) -> None:
-        """The computing thread: takes all that is there, up to a batch."""
-        kept: _Job | None = None
-        while (first := kept or self._jobs.get()) is not None:
-            batch, kept, rows = [first], None, len(first.rows)
-            while not self._jobs.empty():
-                job = self._jobs.get()
-                if job is None:
-                    self._jobs.put(None)  # close: after this batch
-                    break
-                if rows + len(job.rows) > self.config.batch_rows:
-                    kept = job
-                    break
+        """Answer all that is decoded, unless another thread is at it: it looks again after it has let go."""
+        while self._decoded and self._turn.acquire(blocking=False):
+            try:
+                while self._decoded:
+                    self._finish(self._batch())
+            finally:
+                self._turn.release()
+
+    def _batch(self) -> list[_Job]:
+        """What is decoded, up to a batch, but at least one request."""
+        batch: list[_Job] = []
+        rows = 0
+        while self._decoded and (not batch or rows + len(self._decoded[0].rows) <= self.config.batch_rows):
+            job = self._decoded.popleft()
+            if not job.gone:
                 batch.append(job)
                 rows += len(job.rows)
-            self._finish([job for job in batch if not job.gone.is_set()])
+        return batch
 
     def _finish(self, batch: Sequence[_Job]) -> None:
         if not batch:
             return
         now = perf_counter()
         for job in batch:
-            self.metrics.stage.labels("queue").observe(now - job.decoded)
+            self.metrics.stage_of["queue"].observe(now - job.decoded)
         self.metrics.batch.observe(sum(len(job.rows) for job in batch))
         try:
             with self.metrics.timed("compute"):
                 whole = self._predict(merged([job.dataset for job in batch if job.dataset is not None]))
         except Exception as error:  # a fault of ours: every request of the batch must hear of it
-            for job in batch:
-                _tell(job, error)
+            _tell(batch, [error] * len(batch))
             return
-        start = 0
+        answers, start = [], 0
         for job in batch:
             end = start + len(job.rows)
-            _tell(job, Answer(answers=whole.answers[start:end], predictions=whole.predictions[start:end]))
+            answers.append(Answer(answers=whole.answers[start:end], predictions=whole.predictions[start:end]))
             start = end
+        _tell(batch, answers)
 
     def _predict(self, dataset: Dataset) -> Answer:
         answers = self.model.member.predict(self.model.view(dataset))
         return Answer(answers=answers, predictions=self.model.task.decode(answers))
 
-    def _answer_now(self, rows: Sequence[Row]) -> Answer:
-        return self._predict(self._load(rows))
 
-
-def _tell(job: _Job, outcome: Answer | Exception) -> None:
-    """Give the waiting coroutine its answer or its error, from another thread."""
+def _tell(jobs: Sequence[_Job], outcomes: Sequence[Answer | Exception]) -> None:
+    """Give the waiting coroutines their answers or errors, from another thread; their event loop wakes up once."""
 
     def settle() -> None:
-        if job.future.done():
-            return
-        if isinstance(outcome, Exception):
-            job.future.set_exception(outcome)
-        else:
-            job.future.set_result(outcome)
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            if job.future.done():
+                continue
+            if isinstance(outcome, Exception):
+                job.future.set_exception(outcome)
+            else:
+                job.future.set_result(outcome)
 
     try:
-        job.loop.call_soon_threadsafe(settle)
+        jobs[0].loop.call_soon_threadsafe(settle)
     except RuntimeError:  # the loop is closed: the server has gone, and nobody listens
         return

@@ -6,6 +6,7 @@ Refusal
 ├── Unusable 422     a value cannot be used: the message names its row and field
 ├── UnknownModel 404
 ├── Slow 408         the body did not arrive in time
+├── Gone 499         the client went away; nobody reads this answer, it is counted
 ├── Busy 503         too much is waiting already; the client is told when to come again
 └── TimedOut 504     no answer in time
 """
@@ -50,6 +51,10 @@ class UnknownModel(Refusal):
 
 class Slow(Refusal):
     status, reason = 408, "slow_body"
+
+
+class Gone(Refusal):
+    status, reason = 499, "client_gone"
 
 
 class Busy(Refusal):

@@ -29,14 +29,15 @@ class Fields:
     def __init__(self, model: Model) -> None:
         self.all: dict[str, Field] = {}
         self.input_of: dict[str, str] = {}
-        self.ignored = frozenset(model.columns)
-        """Columns of training that the chosen model does not look at may be sent, and make no difference."""
         for name in sorted(model.member.inputs):
             given = model.inputs[name]
             modality = MODALITIES.load(given.plan.modality)()
             for field in modality.fields(given.config, given.plan.columns):
-                self.all[field.column] = field
-                self.input_of[field.column] = name
+                # A column that two inputs read is described by the first.
+                self.all.setdefault(field.column, field)
+                self.input_of.setdefault(field.column, name)
+        self.ignored = frozenset(model.columns) - self.all.keys()
+        """Columns of training that the chosen model does not look at may be sent, and make no difference."""
 
     def rows(self, rows: Sequence[Mapping[str, Any]], *, most: int) -> list[Row]:
         """Rows of JSON values (or bytes, for files) as raw cells. Raises Refusal naming row and field."""
@@ -53,7 +54,8 @@ class Fields:
             if field is None and column in self.ignored:
                 continue
             if field is None:
-                raise Unusable(f"row {r}: {unknown('input', str(column), self.all)}", field=str(column)[:100], row=r)
+                name = str(column)[:100]  # looking for the closest known name of a long one would take hours
+                raise Unusable(f"row {r}: {unknown('input', name, self.all)}", field=name, row=r)
             if not is_blank(value):
                 out[column] = self._cell(field, value, r)
         if not row:

@@ -4,10 +4,10 @@ field as the protocol numbers them, in a descriptor pool of their own: there is 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Any
 
@@ -20,6 +20,8 @@ from consilience.serve.errors import Malformed, Refusal, UnknownModel
 
 log = logging.getLogger("consilience.serve")
 
+_MOST_CALLS = 1_024
+"""Calls at once; more are refused (RESOURCE_EXHAUSTED)."""
 _SERVICE = "inference.GRPCInferenceService"
 _SCALARS = {
     "bool": 8,
@@ -102,6 +104,30 @@ _MESSAGES: dict[str, list[tuple[str, str, int]]] = {
         ("raw_output_contents", "[bytes]", 6),
     ],
 }
+# Of Triton's extensions of the protocol, with its numbers.
+_MESSAGES |= {
+    "ModelStatisticsRequest": [("name", "string", 1), ("version", "string", 2)],
+    "StatisticDuration": [("count", "uint64", 1), ("ns", "uint64", 2)],
+    "InferStatistics": [
+        (name, "StatisticDuration", number)
+        for number, name in enumerate(
+            ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output", "cache_hit", "cache_miss"),
+            start=1,
+        )
+    ],
+    "ModelStatistics": [
+        ("name", "string", 1),
+        ("version", "string", 2),
+        ("last_inference", "uint64", 3),
+        ("inference_count", "uint64", 4),
+        ("execution_count", "uint64", 5),
+        ("inference_stats", "InferStatistics", 6),
+    ],
+    "ModelStatisticsResponse": [("model_stats", "[ModelStatistics]", 1)],
+    "RepositoryIndexRequest": [("repository_name", "string", 1), ("ready", "bool", 2)],
+    "ModelIndex": [("name", "string", 1), ("version", "string", 2), ("state", "string", 3), ("reason", "string", 4)],
+    "RepositoryIndexResponse": [("models", "[ModelIndex]", 1)],
+}
 _ONE_OF = {"InferParameter": "parameter_choice"}
 _CONTENTS = {
     "BOOL": "bool_contents",
@@ -164,25 +190,22 @@ OIP = messages("inference", _MESSAGES)
 HEALTH = messages("grpc.health.v1", _HEALTH)
 
 
-@asynccontextmanager
-async def serving(engine: Engine, address: str) -> AsyncIterator[None]:
-    """A gRPC server on `address` while this is open."""
+async def start(engine: Engine, address: str) -> Any:
+    """A gRPC server on `address`, started; `await server.stop(grace)` ends it. Raises RuntimeError when it cannot
+    listen there."""
     most = engine.config.body_bytes
     options = [
         ("grpc.max_receive_message_length", most),
         ("grpc.max_send_message_length", -1),
         ("grpc.so_reuseport", 1),  # several worker processes share the port
     ]
-    server = grpc.aio.server(options=options)
+    server = grpc.aio.server(options=options, maximum_concurrent_rpcs=_MOST_CALLS)
     service = _Service(engine)
     for name, methods in service.methods().items():
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, methods),))
     server.add_insecure_port(address)
     await server.start()
-    try:
-        yield
-    finally:
-        await server.stop(engine.config.drain)
+    return server
 
 
 class _Service:
@@ -197,6 +220,8 @@ class _Service:
             "ServerMetadata": self.server,
             "ModelMetadata": self.model,
             "ModelInfer": self.infer,
+            "ModelStatistics": self.statistics,
+            "RepositoryIndex": self.index,
         }
         return {
             _SERVICE: {name: _handler(OIP, name, method) for name, method in own.items()},
@@ -232,34 +257,53 @@ class _Service:
 
     async def infer(self, request: Any, context: Any) -> Any:
         started, found = perf_counter(), self.engine.metrics
-        name, code, reason, told = request.id or uuid.uuid4().hex, grpc.StatusCode.OK, None, ""
+        seen: dict[str, Any] = {"id": uuid.uuid4().hex, "rows": 0, "bytes": request.ByteSize()}
+        code, reason, told = grpc.StatusCode.OK, None, ""
         found.in_flight.inc()
         try:
-            return await self._infer(request, name)
+            return await self._infer(request, seen)
         except Refusal as refusal:
             code, reason, told = _CODES[refusal.status], refusal.reason, refusal.message
-        except Exception:  # a fault of ours: logged with its traceback, told without
-            log.exception("request %s failed", name)
+        except asyncio.CancelledError:  # by the client, its deadline, or the end of the server
+            code, reason = grpc.StatusCode.CANCELLED, "client_gone"
+            raise
+        except Exception:  # a fault of ours: logged with its place, told without
+            log.exception("request %s failed", seen["id"])
             code, reason, told = grpc.StatusCode.INTERNAL, "internal", "the server failed on this request"
         finally:
             found.in_flight.dec()
-            found.duration.labels("grpc").observe(perf_counter() - started)
-            found.requests.labels("grpc", code.name).inc()
-            if reason is not None:
-                found.errors.labels(reason).inc()
+            took = perf_counter() - started
+            found.requested("grpc", code.name, took, reason)
+            if log.isEnabledFor(logging.INFO):
+                line = {**seen, "protocol": "grpc", "status": code.name, "ms": 1000 * took}
+                log.info("answered", extra={"request": line if reason is None else {**line, "reason": reason}})
         await context.abort(code, told)
 
-    async def _infer(self, request: Any, name: str) -> Any:
+    async def _infer(self, request: Any, seen: dict[str, Any]) -> Any:
         self._check(request.model_name, request.model_version)
         with self.engine.metrics.timed("read"):
             rows = self.engine.fields.rows(
                 protocol.rows(_tensors(request, self.config.rows), self.engine.fields), most=self.config.rows
             )
-        wanted = [output.name for output in request.outputs]
+        seen["rows"] = len(rows)
+        wanted = protocol.check_outputs([output.name for output in request.outputs], self.engine.model)
         made = protocol.chosen(protocol.outputs(await self.engine.answer(rows), self.engine.model), wanted)
         outputs = [OIP["InferOutputTensor"](name=t.name, datatype=t.datatype, shape=t.shape) for t in made]
+        name = request.id or seen["id"]
         head = {"model_name": self.config.name, "model_version": protocol.VERSION, "id": name}
         return OIP["ModelInferResponse"](**head, outputs=outputs, raw_output_contents=[t.raw() for t in made])
+
+    async def statistics(self, request: Any, context: Any) -> Any:
+        try:
+            self._check(request.name or self.config.name, request.version)
+        except Refusal as refusal:
+            await context.abort(_CODES[refusal.status], refusal.message)
+        return OIP["ModelStatisticsResponse"](model_stats=[protocol.statistics(self.config.name, self.engine.metrics)])
+
+    async def index(self, request: Any, context: Any) -> Any:
+        about = protocol.index(self.config.name, ready=self.engine.ready)
+        shown = [about] if about["state"] == "READY" or not request.ready else []
+        return OIP["RepositoryIndexResponse"](models=shown)
 
     def _check(self, name: str, version: str) -> None:
         if name != self.config.name or version not in ("", protocol.VERSION):
@@ -278,16 +322,20 @@ def _tensors(request: Any, most: int) -> list[protocol.Tensor]:
         about = {"name": given.name, "datatype": given.datatype, "shape": list(given.shape)}
         if raw:
             if given.HasField("contents"):
-                raise Malformed(f"input {given.name}: has both contents and raw_input_contents", field=given.name)
+                raise Malformed(f"input {given.name[:100]}: has both contents and raw_input_contents", field=given.name)
             tensors.append(protocol.from_raw(raw[number], **about, most=most))
             continue
         size = protocol.count(given.name, about["shape"], most=most)
         place = _CONTENTS.get(given.datatype)
         if place is None:
-            raise Malformed(f"input {given.name}: datatype {given.datatype!r} is not supported", field=given.name)
+            raise Malformed(
+                f"input {given.name[:100]}: datatype {given.datatype[:40]!r} is not supported", field=given.name
+            )
         data = list(getattr(given.contents, place))
         if len(data) != size:
-            raise Malformed(f"input {given.name}: {len(data):,} values in {place}, not {size:,}", field=given.name)
+            raise Malformed(
+                f"input {given.name[:100]}: {len(data):,} values in {place}, not {size:,}", field=given.name
+            )
         tensors.append(protocol.Tensor(name=given.name, datatype=given.datatype, shape=(size,), data=data))
     return tensors
 

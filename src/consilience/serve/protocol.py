@@ -1,8 +1,10 @@
 """The Open Inference Protocol v2 as tensors in and tensors out, shared by REST and gRPC. Knows no transport.
 
-Every column is an input tensor of shape [B] or [B, 1]: BYTES for files and text (zero bytes: missing), FP64 for numbers
-(NaN: missing; any number type is taken). An input left out is missing on every row. Outputs: `prediction` and, where
-the model has them, `probabilities` [B, K] FP64.
+Every column that the model looks at is an input tensor of shape [B] or [B, 1]: BYTES for files and text (zero bytes:
+missing), FP64 for numbers (NaN: missing; any number type is taken). An input left out is missing on every row. Other
+columns of the training table may be sent too, as they may stand in a row, and make no difference. Outputs:
+`prediction` (words, numbers, or JSON where an answer is a list or an object) and, where the model has them,
+`probabilities` [B, K] FP64.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ from consilience.bundle.model import Model
 from consilience.serve.engine import Answer
 from consilience.serve.errors import Malformed, TooLarge, Unusable
 from consilience.serve.fields import Fields
+from consilience.serve.metrics import Metrics
 
 VERSION = "1"
-EXTENSIONS = ("binary_tensor_data",)
+EXTENSIONS = ("binary_tensor_data", "parameters", "statistics")
 NUMBERS = {
     "BOOL": np.dtype("?"),
     "UINT8": np.dtype("<u1"),
@@ -48,9 +51,6 @@ class Tensor:
     shape: tuple[int, ...]
     data: Sequence[Any]
 
-    def json(self) -> dict[str, Any]:
-        return {"name": self.name, "datatype": self.datatype, "shape": list(self.shape), "data": list(self.data)}
-
     def raw(self) -> bytes:
         """The binary form: little-endian, or 4 bytes of length before each value of BYTES."""
         if self.datatype == "BYTES":
@@ -58,21 +58,51 @@ class Tensor:
         return np.asarray(self.data, NUMBERS[self.datatype]).tobytes()
 
 
-def from_raw(content: bytes | memoryview, *, name: str, datatype: str, shape: Sequence[Any], most: int) -> Tensor:
+def from_raw(content: bytes | memoryview, *, name: str, datatype: str, shape: Any, most: int) -> Tensor:
     """A tensor from its binary form. Raises Malformed when length, type and shape do not agree."""
     size = count(name, shape, most=most)
     if datatype == "BYTES":
         return Tensor(name=name, datatype=datatype, shape=tuple(shape), data=_pieces(content, name, size))
     dtype = NUMBERS.get(datatype)
     if dtype is None:
-        raise Malformed(f"input {name}: datatype {datatype!r} is not supported", field=name)
+        raise Malformed(f"input {name[:100]}: datatype {datatype[:40]!r} is not supported", field=name)
     if len(content) != size * dtype.itemsize:
         raise Malformed(
-            f"input {name}: {len(content):,} bytes, but shape {list(shape)} of {datatype} takes "
+            f"input {name[:100]}: {len(content):,} bytes, but shape {list(shape)} of {datatype} takes "
             f"{size * dtype.itemsize:,}",
             field=name,
         )
     return Tensor(name=name, datatype=datatype, shape=tuple(shape), data=np.frombuffer(content, dtype).tolist())
+
+
+def from_json(flat: list[Any], *, name: str, datatype: str, shape: Sequence[int]) -> Tensor:
+    """A tensor from JSON values. Raises Malformed when one of them is not of the type."""
+    if datatype == "BYTES":
+        good, flat = all(isinstance(value, str) for value in flat), [value or b"" for value in flat]
+    elif (dtype := NUMBERS.get(datatype)) is None:
+        raise Malformed(f"input {name[:100]}: datatype {datatype[:40]!r} is not supported", field=name)
+    elif dtype.kind == "b":
+        good = all(isinstance(value, bool) for value in flat)
+    elif dtype.kind == "f":
+        good = all(isinstance(value, int | float) and not isinstance(value, bool) for value in flat)
+    else:
+        bits = 8 * dtype.itemsize
+        low, high = (0, 2**bits - 1) if dtype.kind == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+        good = all(isinstance(v, int) and not isinstance(v, bool) and low <= v <= high for v in flat)
+    if not good:
+        wanted = "texts" if datatype == "BYTES" else "true or false" if datatype == "BOOL" else "numbers of that type"
+        raise Malformed(f"input {name[:100]}: the data of {datatype} must be {wanted}", field=name)
+    return Tensor(name=name, datatype=datatype, shape=tuple(shape), data=flat)
+
+
+def from_one_value(content: bytes, fields: Fields) -> Tensor:
+    """The body of a raw request: one value of the one input there is. Raises Malformed."""
+    if len(fields.all) != 1:
+        raise Malformed(f"a body without a JSON head is for models with one input; this one has {len(fields.all)}")
+    field = next(iter(fields.all.values()))
+    if field.form == "number":
+        return from_raw(content, name=field.column, datatype="FP64", shape=(1,), most=1)
+    return Tensor(name=field.column, datatype="BYTES", shape=(1,), data=[content])
 
 
 def _pieces(content: bytes | memoryview, name: str, size: int) -> list[bytes]:
@@ -82,11 +112,11 @@ def _pieces(content: bytes | memoryview, name: str, size: int) -> list[bytes]:
         length = int.from_bytes(content[place : place + 4], "little")
         end = place + 4 + length
         if place + 4 > len(content) or end > len(content):
-            raise Malformed(f"input {name}: a value of BYTES ends beyond the data", field=name)
+            raise Malformed(f"input {name[:100]}: a value of BYTES ends beyond the data", field=name)
         out.append(bytes(content[place + 4 : end]))
         place = end
     if len(out) != size or place != len(content):
-        raise Malformed(f"input {name}: the data does not hold {size:,} values of BYTES", field=name)
+        raise Malformed(f"input {name[:100]}: the data does not hold {size:,} values of BYTES", field=name)
     return out
 
 
@@ -95,7 +125,7 @@ def count(name: str, shape: Any, *, most: int) -> int:
     good = isinstance(shape, Sequence) and not isinstance(shape, str) and len(shape) in (1, 2)
     good = good and all(isinstance(n, int) and not isinstance(n, bool) for n in shape) and shape[0] >= 1
     if not good or (len(shape) == 2 and shape[1] != 1):
-        raise Malformed(f"input {name}: the shape must be [rows] or [rows, 1], not {str(shape)[:60]}", field=name)
+        raise Malformed(f"input {name[:100]}: the shape must be [rows] or [rows, 1], not {str(shape)[:60]}", field=name)
     if shape[0] > most:
         raise TooLarge(f"{shape[0]:,} rows, and at most {most:,} are taken at once; send them in parts", field=name)
     return int(shape[0])
@@ -125,30 +155,33 @@ def _known(tensor: Tensor, fields: Fields) -> None:
     field = fields.all.get(tensor.name)
     if field is not None and field.form != "words" and (tensor.datatype == "BYTES") != (field.form == "file"):
         wanted = "BYTES" if field.form == "file" else "a number type"
-        raise Unusable(f"input {tensor.name}: expected {wanted}, not {tensor.datatype}", field=tensor.name)
+        raise Unusable(f"input {tensor.name[:100]}: expected {wanted}, not {tensor.datatype}", field=tensor.name)
 
 
 def outputs(answer: Answer, model: Model) -> list[Tensor]:
-    predictions = answer.predictions
-    size = len(predictions)
-    if all(isinstance(p, int | float) and not isinstance(p, bool) for p in predictions):
-        first = Tensor(name="prediction", datatype="FP64", shape=(size,), data=[float(p) for p in predictions])
-    else:
-        words = [str(p).encode() for p in predictions]
-        first = Tensor(name="prediction", datatype="BYTES", shape=(size,), data=words)
+    size = len(answer.predictions)
+    kind = _prediction_type(model)
+    make = float if kind == "FP64" else _words
+    first = Tensor(name="prediction", datatype=kind, shape=(size,), data=[make(p) for p in answer.predictions])
     if not model.task.discrete:
         return [first]
     flat = answer.answers.astype(np.float64)
     return [first, Tensor(name="probabilities", datatype="FP64", shape=flat.shape, data=flat.ravel().tolist())]
 
 
-def chosen(given: Sequence[Tensor], names: Sequence[str]) -> list[Tensor]:
-    """The outputs a client asked for, in its order; all of them when it asked for none. Raises Malformed."""
-    by_name = {tensor.name: tensor for tensor in given}
-    if strangers := [name for name in names if name not in by_name]:
-        raise Malformed(f"there is no output {strangers[0][:100]!r}; there are {', '.join(by_name)}")
+def check_outputs(names: Sequence[str], model: Model) -> Sequence[str]:
+    """The outputs a client asked for, if there are such. Raises Malformed."""
+    known = ("prediction", "probabilities") if model.task.discrete else ("prediction",)
+    if strangers := [name for name in names if name not in known]:
+        raise Malformed(f"there is no output {strangers[0][:100]!r}; there are {', '.join(known)}")
     if len(set(names)) < len(names):
         raise Malformed("an output is asked for twice")
+    return names
+
+
+def chosen(given: Sequence[Tensor], names: Sequence[str]) -> list[Tensor]:
+    """The outputs a client asked for, in its order; all of them when it asked for none."""
+    by_name = {tensor.name: tensor for tensor in given}
     return [by_name[name] for name in names] or list(given)
 
 
@@ -168,6 +201,51 @@ def model_metadata(name: str, model: Model, fields: Fields) -> dict[str, Any]:
     return {**metadata, "parameters": {"target": model.target, "labels": json.dumps(model.task.names)}}
 
 
+def index(name: str, *, ready: bool) -> dict[str, str]:
+    """The one entry of the model repository's index."""
+    state = {"state": "READY", "reason": ""} if ready else {"state": "UNAVAILABLE", "reason": "starting or stopping"}
+    return {"name": name, "version": VERSION, **state}
+
+
+def statistics(name: str, metrics: Metrics) -> dict[str, Any]:
+    """The statistics extension, from what the metrics have counted since the start, in the extension's own units:
+    nanoseconds, and milliseconds since 1970. A batch is one execution; reading and decoding are its input."""
+    found = metrics.totals()
+
+    def spent(metric: str, **labels: str) -> dict[str, int]:
+        count, seconds = (found.sum(f"consilience_{metric}_{part}", **labels) for part in ("count", "sum"))
+        return {"count": int(count), "ns": int(1e9 * seconds)}
+
+    def stage(which: str) -> dict[str, int]:
+        return spent("stage_duration_seconds", stage=which)
+
+    nothing = {"count": 0, "ns": 0}
+    return {
+        "name": name,
+        "version": VERSION,
+        "last_inference": int(1e3 * found.sum("consilience_last_answer_timestamp_seconds")),
+        "inference_count": int(found.sum("consilience_batch_rows_sum")),
+        "execution_count": int(found.sum("consilience_batch_rows_count")),
+        "inference_stats": {
+            "success": spent("request_duration_seconds", outcome="answered"),
+            "fail": spent("request_duration_seconds", outcome="refused"),
+            "queue": stage("queue"),
+            "compute_input": stage("decode"),
+            "compute_infer": stage("compute"),
+            "compute_output": nothing,
+            "cache_hit": nothing,
+            "cache_miss": nothing,
+        },
+    }
+
+
+def _words(prediction: Any) -> bytes:
+    plain = isinstance(prediction, list | tuple | dict)
+    return (json.dumps(prediction, ensure_ascii=False) if plain else str(prediction)).encode()
+
+
 def _prediction_type(model: Model) -> str:
-    answer = model.task.decode(np.full((1, model.task.width), 1.0 / model.task.width))
-    return "FP64" if isinstance(answer[0], int | float) and not isinstance(answer[0], bool) else "BYTES"
+    """FP64 where every answer is a number, else BYTES: known before there is an answer."""
+    shown = np.eye(model.task.width) if model.task.discrete else np.zeros((1, model.task.width))
+    answers = model.task.decode(shown)
+    return "FP64" if all(isinstance(a, int | float) and not isinstance(a, bool) for a in answers) else "BYTES"

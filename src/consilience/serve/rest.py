@@ -1,16 +1,17 @@
-"""HTTP: the native route, the Open Inference Protocol v2 with its binary extension, health, metrics, docs, the page.
+"""HTTP: the native route, the Open Inference Protocol v2, health, metrics, docs, the page.
 
 Every error is JSON with the key `error`. Knows no transport but HTTP and no model but through the engine.
 """
 
 from __future__ import annotations
 
-import json
+import asyncio
 import logging
 import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -20,14 +21,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from consilience import __version__
-from consilience.serve import body, describe, metrics, protocol
+from consilience.serve import body, describe, form, metrics, protocol, tensors
 from consilience.serve.engine import Engine
 from consilience.serve.errors import Busy, Malformed, Refusal, UnknownModel
 
 log = logging.getLogger("consilience.serve")
 
 _ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
-_HEADER_LENGTH = "inference-header-content-length"
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -35,16 +35,16 @@ def application(engine: Engine, *, also: Callable[[], Any] | None = None) -> Fas
     """The app of one process. `also`: a context manager open while it serves (the gRPC server)."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        engine.start()
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         try:
-            if also is None:
-                yield
-            else:
-                async with also():
-                    yield
+            engine.start()
+            async with also() if also is not None else nullcontext():
+                yield {"head_timeout": engine.config.read_timeout}
+        except Exception as error:  # nothing has been asked yet, so the message holds nobody's content
+            log.error("the server cannot start: %s", error)
+            raise
         finally:
-            engine.close()
+            await asyncio.to_thread(engine.close)
 
     title = f"Consilience: {engine.model.target}"
     app = FastAPI(title=title, version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
@@ -67,10 +67,13 @@ def application(engine: Engine, *, also: Callable[[], Any] | None = None) -> Fas
         ("GET", "/v2/health/ready", routes.ready),
         ("GET", "/v2", routes.server),
         ("GET", "/v2/", routes.server),
+        ("GET", "/v2/models", routes.models),
+        ("POST", "/v2/repository/index", routes.index),
+        ("GET", "/v2/models/stats", routes.statistics),  # before the model's own: no model is called "stats"
     ]
     for path in (model, model + "/versions/{version}"):
         table += [("GET", path, routes.describe), ("GET", path + "/ready", routes.model_ready)]
-        table += [("POST", path + "/infer", routes.infer)]
+        table += [("POST", path + "/infer", routes.infer), ("GET", path + "/stats", routes.statistics)]
     for method, path, handler in table:
         app.add_api_route(path, handler, methods=[method], openapi_extra=describe.operation(method, path, engine))
     app.add_exception_handler(HTTPException, _http_error)
@@ -82,6 +85,7 @@ class _Routes:
 
     def __init__(self, engine: Engine) -> None:
         self.engine, self.config = engine, engine.config
+        self._held = body.Held(engine.config.held_bytes)
 
     # ------------------------------------------------------------------------------------------------ answering
 
@@ -94,11 +98,13 @@ class _Routes:
         return await self._answered(request, "oip", self._infer)
 
     async def _predict(self, request: Request, content: bytes, seen: dict[str, Any]) -> Response:
-        kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        written = request.headers.get("content-type", "application/json")
+        kind = written.partition(";")[0].strip().lower()
         if kind == "multipart/form-data":
-            given: list[Any] = [await body.form_row(request, content)]
+            most = self.config.rows * max(1, len(self.engine.fields.all) + len(self.engine.fields.ignored))
+            given = await body.apart(len(content), partial(form.rows, content, written, most=most))
         elif kind == "application/json":
-            given = body.json_rows(content)
+            given = await body.apart(len(content), body.json_rows, content)
         else:
             raise Malformed(f"content type {kind[:60]!r}: send application/json or multipart/form-data")
         rows = self.engine.fields.rows(given, most=self.config.rows)
@@ -113,16 +119,16 @@ class _Routes:
 
     async def _infer(self, request: Request, content: bytes, seen: dict[str, Any]) -> Response:
         self._check_model(request)
-        wanted, tensors = _tensors(request, content, self.config.rows)
-        seen["id"] = wanted.get("id") or seen["id"]
-        rows = self.engine.fields.rows(protocol.rows(tensors, self.engine.fields), most=self.config.rows)
+        read = partial(tensors.read, request, content, fields=self.engine.fields, most=self.config.rows)
+        asked = await body.apart(len(content), read)
+        if _ID.fullmatch(asked.id):
+            seen["id"] = asked.id
+        rows = self.engine.fields.rows(protocol.rows(asked.tensors, self.engine.fields), most=self.config.rows)
         seen["rows"] = len(rows)
-        outputs, binary = _asked_outputs(wanted)
-        made = protocol.outputs(await self.engine.answer(rows), self.engine.model)
-        made = protocol.chosen(made, [output["name"] for output in outputs])
-        head = {"model_name": self.config.name, "model_version": protocol.VERSION, "id": seen["id"]}
-        as_raw = {o["name"]: (o.get("parameters") or {}).get("binary_data", binary) for o in outputs}
-        return _tensor_response(head, made, {tensor.name: as_raw.get(tensor.name, binary) for tensor in made})
+        known = protocol.check_outputs(asked.outputs, self.engine.model)
+        made = protocol.chosen(protocol.outputs(await self.engine.answer(rows), self.engine.model), known)
+        head = {"model_name": self.config.name, "model_version": protocol.VERSION, "id": asked.id or seen["id"]}
+        return tensors.response(head, made, asked)
 
     async def _answered(
         self, request: Request, kind: str, handle: Callable[[Request, bytes, dict[str, Any]], Awaitable[Response]]
@@ -132,34 +138,38 @@ class _Routes:
         given = request.headers.get("x-request-id", "")
         seen: dict[str, Any] = {"id": given if _ID.fullmatch(given) else uuid.uuid4().hex, "rows": 0, "bytes": 0}
         found.in_flight.inc()
-        reason = None
+        reason, whole = None, False
+        content = body.Body(self._held)
         try:
             with found.timed("read"):
-                content = await body.read(request, self.config)
-            seen["bytes"] = len(content)
-            response = await handle(request, content, seen)
+                await content.read(request, self.config)
+            whole, seen["bytes"] = True, len(content.content)
+            response = await handle(request, content.content, seen)
         except Refusal as refusal:
-            reason = refusal.reason
-            headers = {"Retry-After": str(Busy.retry_after)} if isinstance(refusal, Busy) else {}
-            response = JSONResponse({**refusal.json(), "id": seen["id"]}, refusal.status, headers)
-        except Exception:  # a fault of ours: logged with its traceback, told without
+            reason, response = refusal.reason, self._refused(refusal, seen)
+        except asyncio.CancelledError:  # the time for ending what was under way is over
+            late = Busy("the server is stopping; try again in a moment")
+            reason, response = late.reason, self._refused(late, seen)
+        except Exception:  # a fault of ours: logged with its place, told without
             reason = "internal"
             log.exception("request %s failed", seen["id"])
             response = JSONResponse({"error": "the server failed on this request", "id": seen["id"]}, 500)
         finally:
+            content.drop()
             found.in_flight.dec()
         took = perf_counter() - started
-        if reason is not None:
-            found.errors.labels(reason).inc()
-        found.requests.labels(kind, str(response.status_code)).inc()
-        found.duration.labels(kind).observe(took)
+        found.requested(kind, str(response.status_code), took, reason)
         response.headers["X-Request-ID"] = seen["id"]
+        if not whole:
+            response.headers["Connection"] = "close"  # the rest of the body is not read
         if log.isEnabledFor(logging.INFO):
-            log.info(
-                "answered",
-                extra={"request": {**seen, "protocol": kind, "status": response.status_code, "ms": 1000 * took}},
-            )
+            line = {**seen, "protocol": kind, "status": response.status_code, "ms": 1000 * took}
+            log.info("answered", extra={"request": line if reason is None else {**line, "reason": reason}})
         return response
+
+    def _refused(self, refusal: Refusal, seen: dict[str, Any]) -> Response:
+        headers = {"Retry-After": str(Busy.retry_after)} if isinstance(refusal, Busy) else {}
+        return JSONResponse({**refusal.json(), "id": seen["id"]}, refusal.status, headers)
 
     # ------------------------------------------------------------------------------------------------ about us
 
@@ -169,7 +179,12 @@ class _Routes:
 
     async def ready(self, _: Request) -> Response:
         """The model is loaded and takes requests."""
-        return JSONResponse({"ready": self.engine.ready, "live": True}, 200 if self.engine.ready else 503)
+        return self._state({"ready": self.engine.ready, "live": True})
+
+    def _state(self, state: dict[str, Any]) -> Response:
+        if self.engine.ready:
+            return JSONResponse(state)
+        return JSONResponse(state, 503, {"Retry-After": str(Busy.retry_after)})
 
     async def server(self, _: Request) -> Response:
         """Server metadata."""
@@ -183,123 +198,45 @@ class _Routes:
 
     async def model_ready(self, request: Request) -> Response:
         """Whether the model takes requests."""
-        state = {"name": self.config.name, "ready": self.engine.ready}
-        return self._of_model(request, lambda: state, 200 if self.engine.ready else 503)
+        return self._of_model(request, lambda: {"name": self.config.name, "ready": self.engine.ready}, self._state)
+
+    async def models(self, _: Request) -> Response:
+        """The names of the models there are."""
+        return JSONResponse({"models": [self.config.name]})
+
+    async def index(self, _: Request) -> Response:
+        """The model repository's index."""
+        return JSONResponse([protocol.index(self.config.name, ready=self.engine.ready)])
+
+    async def statistics(self, request: Request) -> Response:
+        """How many requests there were, and how long they took."""
+        return self._of_model(
+            request, lambda: {"model_stats": [protocol.statistics(self.config.name, self.engine.metrics)]}
+        )
 
     async def metrics(self, _: Request) -> Response:
         """Prometheus metrics."""
         return Response(self.engine.metrics.expose(), headers={"content-type": metrics.CONTENT_TYPE})
 
-    def _of_model(self, request: Request, make: Callable[[], dict[str, Any]], status: int = 200) -> Response:
+    def _of_model(
+        self,
+        request: Request,
+        make: Callable[[], dict[str, Any]],
+        respond: Callable[[dict[str, Any]], Response] = JSONResponse,
+    ) -> Response:
         try:
             self._check_model(request)
         except UnknownModel as refusal:
             return JSONResponse(refusal.json(), refusal.status)
-        return JSONResponse(make(), status)
+        return respond(make())
 
     def _check_model(self, request: Request) -> None:
-        name, version = request.path_params["name"], request.path_params.get("version", protocol.VERSION)
+        name = request.path_params.get("name", self.config.name)
+        version = request.path_params.get("version", protocol.VERSION)
         if name != self.config.name:
             raise UnknownModel(f"unknown model {name[:100]!r}; this server has {self.config.name!r}")
         if version != protocol.VERSION:
             raise UnknownModel(f"unknown version {version[:40]!r} of {name!r}; there is {protocol.VERSION!r}")
-
-
-def _tensors(request: Request, content: bytes, most: int) -> tuple[dict[str, Any], list[protocol.Tensor]]:
-    """The JSON part of an inference request, and its input tensors in JSON or binary form."""
-    header = request.headers.get(_HEADER_LENGTH)
-    if header is None:
-        head, rest = content, memoryview(b"")
-    elif header.isdecimal() and int(header) <= len(content):
-        head, rest = content[: int(header)], memoryview(content)[int(header) :]
-    else:
-        raise Malformed(
-            f"Inference-Header-Content-Length {header[:40]!r} does not fit a body of {len(content):,} bytes"
-        )
-    wanted = body.parse_json(head)
-    if not isinstance(wanted, dict) or not isinstance(wanted.get("inputs"), list):
-        raise Malformed("expected a JSON object with a list 'inputs'")
-    if not isinstance(wanted.get("id", ""), str):
-        raise Malformed("'id' must be text")
-    tensors = []
-    for given in wanted["inputs"]:
-        tensor, rest = _tensor(given, rest, most)
-        tensors.append(tensor)
-    if len(rest):
-        raise Malformed(f"{len(rest):,} bytes are left after the last binary input")
-    return wanted, tensors
-
-
-def _tensor(given: Any, rest: memoryview, most: int) -> tuple[protocol.Tensor, memoryview]:
-    if not isinstance(given, dict) or not isinstance(given.get("name"), str) or not given["name"]:
-        raise Malformed("every input needs a name")
-    name, datatype, shape = given["name"], given.get("datatype"), given.get("shape")
-    size = _parameters(given).get("binary_data_size")
-    if size is None:
-        return _json_tensor(given, name, datatype, shape, most), rest
-    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= len(rest):
-        raise Malformed(f"input {name}: binary_data_size {str(size)[:40]} does not fit the body", field=name)
-    if "data" in given:
-        raise Malformed(f"input {name}: has both 'data' and binary_data_size", field=name)
-    made = protocol.from_raw(rest[:size], name=name, datatype=str(datatype)[:40], shape=shape or (), most=most)
-    return made, rest[size:]
-
-
-def _json_tensor(given: dict[str, Any], name: str, datatype: Any, shape: Any, most: int) -> protocol.Tensor:
-    size = protocol.count(name, shape, most=most)
-    data = given.get("data")
-    if not isinstance(data, list):
-        raise Malformed(f"input {name}: 'data' must be a list", field=name)
-    flat = [value for part in data for value in (part if isinstance(part, list) else [part])]
-    if len(flat) != size:
-        raise Malformed(f"input {name}: {len(flat):,} values, but shape {shape} takes {size:,}", field=name)
-    if datatype == "BYTES":
-        if not all(isinstance(value, str) for value in flat):
-            raise Malformed(f"input {name}: BYTES in JSON must be text", field=name)
-        flat = [value or b"" for value in flat]
-    elif datatype in protocol.NUMBERS:
-        if not all(isinstance(value, int | float) for value in flat):
-            raise Malformed(f"input {name}: {datatype} must be numbers", field=name)
-    else:
-        raise Malformed(f"input {name}: datatype {str(datatype)[:40]!r} is not supported", field=name)
-    return protocol.Tensor(name=name, datatype=datatype, shape=tuple(shape), data=flat)
-
-
-def _parameters(given: dict[str, Any]) -> dict[str, Any]:
-    parameters = given.get("parameters") or {}
-    if not isinstance(parameters, dict):
-        raise Malformed("'parameters' must be an object")
-    return parameters
-
-
-def _asked_outputs(wanted: dict[str, Any]) -> tuple[list[dict[str, Any]], bool]:
-    """The outputs asked for, and whether outputs are binary unless they say otherwise."""
-    outputs = wanted.get("outputs") or []
-    if not isinstance(outputs, list) or not all(
-        isinstance(o, dict) and isinstance(o.get("name"), str) for o in outputs
-    ):
-        raise Malformed("'outputs' must be a list of objects with a name")
-    for output in outputs:
-        _parameters(output)
-    return outputs, bool(_parameters(wanted).get("binary_data_output", False))
-
-
-def _tensor_response(head: dict[str, Any], made: list[protocol.Tensor], as_raw: dict[str, Any]) -> Response:
-    outputs, raw = [], []
-    for tensor in made:
-        if as_raw[tensor.name]:
-            content = tensor.raw()
-            about = {"name": tensor.name, "datatype": tensor.datatype, "shape": list(tensor.shape)}
-            outputs.append({**about, "parameters": {"binary_data_size": len(content)}})
-            raw.append(content)
-        else:
-            words = tensor.datatype == "BYTES"
-            outputs.append({**tensor.json(), "data": [v.decode() for v in tensor.data] if words else list(tensor.data)})
-    if not raw:
-        return JSONResponse({**head, "outputs": outputs})
-    start = json.dumps({**head, "outputs": outputs}).encode()
-    headers = {"Inference-Header-Content-Length": str(len(start))}
-    return Response(start + b"".join(raw), media_type="application/octet-stream", headers=headers)
 
 
 async def _http_error(_: Request, error: Exception) -> Response:
