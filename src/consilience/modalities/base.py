@@ -70,7 +70,7 @@ class Features:
 
     matrix: np.ndarray | CSR
     present: np.ndarray
-    names: tuple[str, ...]
+    names: Sequence[str]
     """F names of the columns, for reports and explanations."""
 
 

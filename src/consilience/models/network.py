@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -66,8 +67,11 @@ class Network(Member):
         return scores
 
     def state(self) -> State:
-        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in self.model.state_dict().items()}
-        return State(arrays=arrays, meta={"config": encode(self.config), "inputs": self.built_from})
+        """Without the heads that only training uses."""
+        tensors = self.model.state_dict().items()
+        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors if not name.startswith("alone.")}
+        config = replace(self.config, auxiliary=0.0)
+        return State(arrays=arrays, meta={"config": encode(config), "inputs": self.built_from})
 
     @classmethod
     def restore(cls, state: State, task: Task) -> Network:
@@ -117,6 +121,7 @@ def build(config: DeepConfig, inputs: Mapping[str, Any], task: Task) -> Network:
         fusion=config.fusion,
         width=config.width,
         dropout=config.dropout,
+        auxiliary=config.auxiliary,
         encoders={name: encode(encoder) for name, encoder in chosen.items()},
     )
     return Network(FusedModel(full, encoders, task.width), task, config=full, built_from=inputs)

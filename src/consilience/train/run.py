@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -204,9 +204,17 @@ class _Stepper:
         return loss
 
     def _loss(self, batch: Batch, goal: Tensor) -> Tensor:
-        config = self.config
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            scores = self.model(batch).values["scores"]
+            out = self.model(batch).values
+        loss = self._against(out["scores"], goal)
+        for scores, there in zip(out.get("alone", ()), out.get("present", ()), strict=True):
+            if there.any():  # of all rows: where an input is missing it has nothing to answer for
+                share = self._mass(goal[there]) / self._mass(goal) / len(out["alone"])
+                loss = loss + cast(float, self.model.auxiliary) * share * self._against(scores[there], goal[there])
+        return loss
+
+    def _against(self, scores: Tensor, goal: Tensor) -> Tensor:
+        config = self.config
         loss: Tensor = self.task.loss(
             scores.float(),
             goal,
