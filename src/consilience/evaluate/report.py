@@ -106,6 +106,8 @@ class ReportData(TypedDict, total=False):
     baselines: Sequence[Baseline]
     test: Mapping[str, Measured] | None
     """The best model's metrics on the test rows, if there are any."""
+    scored: Any
+    """The task, where its metrics depend on more than its kind."""
     details: Mapping[str, Any]
     """The best model's `score(...)["details"]`."""
     details_on: str
@@ -151,22 +153,19 @@ def render(data: ReportData) -> str:
     body = [
         _verdict(data, best),
         sections.warnings(data.get("warnings") or ()),
-        sections.leaderboard(data["leaderboard"], data["best"], data["task"], data["primary"]),
-        audited.audit(data.get("audit"), data["task"]),
-        sections.costs(data["leaderboard"], data["best"], measure(data["task"], data["primary"])),
+        sections.leaderboard(data["leaderboard"], data["best"], scored(data), data["primary"]),
+        audited.audit(data.get("audit"), scored(data)),
+        sections.costs(data["leaderboard"], data["best"], measure(scored(data), data["primary"])),
         sections.errors(data.get("errors") or (), where),
-        sections.confusion(details, where),
-        sections.per_class(details, where),
-        sections.calibration(details, where),
-        sections.residuals(details, where),
+        *_details(details, where),
         *(
-            sections.per_group(column, groups, data["task"], data["primary"], where)
+            sections.per_group(column, groups, scored(data), data["primary"], where)
             for column, groups in (data.get("groups") or {}).items()
         ),
-        sections.curves(data.get("curves") or (), measure(data["task"], data["primary"])),
+        sections.curves(data.get("curves") or (), measure(scored(data), data["primary"])),
         sections.columns(data.get("columns") or ()),
         sections.bad_cells(data.get("bad_cells") or ()),
-        metric_titles(data["task"]),
+        metric_titles(scored(data)),
         sections.config(data.get("config") or ""),
     ]
     version = " " + text(data["version"]) if "version" in data else ""
@@ -185,6 +184,22 @@ def _rows_held(data: ReportData) -> str:
     return f"This page shows {count} rows of the data." if count else "This page holds no row of the data."
 
 
+def scored(data: ReportData) -> Any:
+    """What the metrics are of: the task itself where it was given, else its kind."""
+    return data.get("scored", data["task"])
+
+
+def _details(details: Mapping[str, Any], where: str) -> list[str]:
+    """What there is to show of the answers; of several targets, target by target."""
+    if "targets" in details:
+        return [
+            f'<h2 class="target">Target <bdi>{text(name)}</bdi></h2>' + "\n".join(_details(own, where))
+            for name, own in details["targets"].items()
+        ]
+    parts = (sections.confusion, sections.per_class, sections.calibration, sections.residuals)
+    return [part(details, where) for part in parts]
+
+
 def _header(data: ReportData) -> str:
     rows = data.get("rows") or {}
     facts: list[tuple[str, Any]] = [("Task", data["task"]), ("Data", data.get("data"))]
@@ -200,7 +215,7 @@ _PARTS = (("train", "Training"), ("valid", "Validation"), ("test", "Test"))
 
 
 def _verdict(data: ReportData, best: Entry) -> str:
-    metric = measure(data["task"], data["primary"])
+    metric = measure(scored(data), data["primary"])
     rows = data.get("rows") or {}
     entry = best["metrics"].get(data["primary"], {"value": None, "ci95": None})
     others = len(data["leaderboard"])

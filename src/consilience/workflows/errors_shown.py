@@ -7,7 +7,8 @@ so whatever form models see them in plays no role. Knows no modality: each rende
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from consilience.bundle.model import Input, load_inputs, same_cells
 from consilience.core.limits import Limits
 from consilience.data.table import pick
 from consilience.modalities import MODALITIES
-from consilience.modalities.base import Preview
+from consilience.modalities.base import Preview, is_blank
 from consilience.tasks.base import Task
 from consilience.workflows.prepare import Part
 
@@ -34,7 +35,7 @@ class Shown:
     task: Task
     inputs: Mapping[str, Input]
     limits: Limits
-    target: str
+    targets: Sequence[str]
 
 
 def worst(shown: Shown, part: Part, answers: np.ndarray, *, most: int) -> list[dict[str, Any]]:
@@ -46,9 +47,9 @@ def worst(shown: Shown, part: Part, answers: np.ndarray, *, most: int) -> list[d
         return []
     merits = shown.task.merits(part.widen(answers), part.target)
     said = shown.task.decode(answers)
-    true = pick(part.table[shown.target], part.rows) if shown.target in part.table.columns else [""] * len(said)
+    true = _true(shown, part)
     order = np.lexsort((-answers.max(1), merits))
-    chosen = [int(r) for r in order if str(true[r]).strip() != str(said[r]).strip()][:most]
+    chosen = [int(r) for r in order if not _same(true[r], said[r])][:most]
     if not chosen:
         return []
     cells = _cells(shown, part, np.array(chosen, np.int64))
@@ -95,6 +96,29 @@ def _cells(shown: Shown, part: Part, chosen: np.ndarray) -> list[list[dict[str, 
     return rows
 
 
+def _true(shown: Shown, part: Part) -> list[Any]:
+    """The raw targets of the rows; of several columns {name: cell}."""
+    columns = {name: pick(part.table[name], part.rows) for name in shown.targets if name in part.table.columns}
+    if len(columns) == 1:
+        return next(iter(columns.values()))
+    rows = zip(*columns.values(), strict=True)
+    return [{n: v for n, v in zip(columns, row, strict=True) if not is_blank(v)} for row in rows]
+
+
+def _same(true: Any, said: Any) -> bool:
+    """Whether a raw target says what the model said."""
+    if isinstance(said, Mapping):
+        return isinstance(true, Mapping) and all(_same(v, said.get(name)) for name, v in true.items())
+    if isinstance(said, list | tuple):
+        labels = true if isinstance(true, list | tuple) else re.split(r"[|;,]", str(true))
+        return {str(label).strip() for label in labels} - {""} == {str(label).strip() for label in said}
+    return str(true).strip() == str(said).strip()
+
+
 def _plain(value: Any) -> Any:
-    """A label, or a number as people read it."""
+    """A label, or a number as people read it; of several answers, each with its name."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_plain(v)}" for name, v in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(str(_plain(v)) for v in value)
     return float(f"{value:.6g}") if isinstance(value, float) else str(value)

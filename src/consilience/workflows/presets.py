@@ -13,6 +13,7 @@ import numpy as np
 from consilience.core.config import Part as ConfigPart
 from consilience.core.progress import Deadline, Reporter
 from consilience.core.threads import sensible
+from consilience.evaluate import point
 from consilience.models.base import Member
 from consilience.models.classic import fit_classic
 from consilience.models.config import ClassicConfig, DeepConfig
@@ -21,8 +22,12 @@ from consilience.train.config import TrainConfig, refuse_idle
 from consilience.workflows.config import RunConfig
 from consilience.workflows.prepare import Part, Prepared
 
-Point = Callable[[np.ndarray, np.ndarray], dict[str, float | None]]
-"""(answers, target) -> metrics without intervals."""
+Point = Callable[[Part, np.ndarray], dict[str, float | None]]
+"""(rows, answers to them as wide as the rows' own task) -> metrics without intervals."""
+
+
+def rows_point(rows: Part, answers: np.ndarray) -> dict[str, float | None]:
+    return point(rows.task, answers, rows.target, rows.weights)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,13 +154,22 @@ def classic(
 
         def learn(rows: Part, seconds: float, part: Any = part, inputs: tuple[str, ...] = inputs) -> Member:
             seed = setting.config.seed
-            return fit_classic(part, rows.view, rows.target, setting.task, inputs=inputs, seed=seed, seconds=seconds)
+            return fit_classic(
+                part,
+                rows.view,
+                rows.target,
+                setting.task,
+                inputs=inputs,
+                weights=rows.weights,
+                seed=seed,
+                seconds=seconds,
+            )
 
         def fit(deadline: Deadline, folder: Path, learn: Any = learn) -> tuple[Member, dict[str, Any]]:
             return learn(setting.train, deadline.left), {}
 
         def refit(seconds: float, learn: Any = learn) -> Member:
-            member: Member = learn(setting.train.joined(setting.valid, setting.task), seconds)
+            member: Member = learn(setting.train.joined(setting.valid), seconds)
             return member
 
         def fold(rows: np.ndarray, seconds: float, learn: Any = learn) -> Member:
@@ -226,13 +240,15 @@ def _train(
     network = build(shape, shapes, task)
     network.model.to(pick_device(how))
     valid = setting.valid
+    rows, target, weights = valid.learnable()
 
     def validate(model: Any) -> tuple[float, float]:
         scores = Network(model, task, config=network.config, built_from=shapes).scores(valid.view)
         if not np.isfinite(scores).all():  # diverged: worse than anything
             return float("-inf"), float("inf")
-        value = setting.point(task.activate(scores), valid.target)[task.primary]
-        loss = float(task.loss(torch.from_numpy(scores), torch.from_numpy(valid.target)))
+        value = setting.point(valid, valid.widen(task.activate(scores)))[task.primary]
+        counts = None if weights is None else torch.from_numpy(weights)
+        loss = float(task.loss(torch.from_numpy(scores[rows]), torch.from_numpy(target), weights=counts))
         sign = 1.0 if task.greater_is_better else -1.0
         return sign * (value if value is not None else float("-inf")), loss
 
@@ -242,6 +258,7 @@ def _train(
         setting.train.target,
         task,
         how,
+        weights=setting.train.weights,
         names=network.inputs,
         validate=validate,
         deadline=deadline,

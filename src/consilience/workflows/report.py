@@ -40,8 +40,9 @@ def write(
     task = prepared.task
     side = "valid" if test is None else "test"
     data = ReportData(
-        target=config.target,
+        target=", ".join(prepared.targets),
         task=task.kind,
+        scored=task,
         primary=task.primary,
         leaderboard=[entry.line() for entry in entries],  # type: ignore[misc]
         best=best.name,
@@ -93,7 +94,14 @@ def _groups(config: RunConfig, prepared: Prepared, side: str, answers: np.ndarra
     for column in _sliced(config, prepared, side):
         values = pick(part.table[column], part.rows)
         found[column] = by_group(
-            prepared.task.kind, wide, part.target, values, names=part.names, groups=part.groups, seed=config.seed
+            part.task,
+            wide,
+            part.target,
+            values,
+            names=part.names,
+            groups=part.groups,
+            weights=part.weights,
+            seed=config.seed,
         )
     return found
 
@@ -107,7 +115,7 @@ def _sliced(config: RunConfig, prepared: Prepared, side: str) -> list[str]:
 
 
 def _errors(config: RunConfig, prepared: Prepared, side: str, answers: np.ndarray) -> list[dict[str, Any]]:
-    shown = Shown(task=prepared.task, inputs=prepared.inputs, limits=prepared.limits, target=config.target)
+    shown = Shown(task=prepared.task, inputs=prepared.inputs, limits=prepared.limits, targets=prepared.targets)
     return worst(shown, prepared.parts[side], answers, most=config.report.errors)
 
 
