@@ -118,13 +118,14 @@ def resolve(cell: str, root: Path) -> Path:
     return full
 
 
-def open_cell(cell: str | bytes, root: Path, max_bytes: int | None = None) -> BinaryIO:
+def open_cell(cell: str | bytes, root: Path, max_bytes: int | None = None, *, max_file: int | None = None) -> BinaryIO:
     """The content of a media cell as an open file that can seek; close it. Raises BadCell, OSError.
 
-    max_bytes: more is refused before anything is read or decoded.
+    max_bytes: more is refused before anything is read or decoded. max_file: instead of it, for what lies in a file and
+    will be read piece by piece.
     """
     if isinstance(cell, Stored):
-        _check(cell.size, max_bytes)
+        _check_file(cell.size, max_bytes, max_file)
         return cell.open()
     if isinstance(cell, bytes):
         _check(len(cell), max_bytes)
@@ -132,7 +133,7 @@ def open_cell(cell: str | bytes, root: Path, max_bytes: int | None = None) -> Bi
     if (held := inline(cell, root, max_bytes)) is not None:
         return io.BytesIO(held)
     full = resolve(cell, root)
-    _check(full.stat().st_size, max_bytes)
+    _check_file(full.stat().st_size, max_bytes, max_file)
     return full.open("rb")
 
 
@@ -201,6 +202,13 @@ def _decode(text: str, what: str) -> bytes:
         raise BadCell(f"{what} is damaged or cut off: it cannot be decoded") from error
 
 
-def _check(size: int, max_bytes: int | None) -> None:
-    if max_bytes is not None and size > max_bytes:
-        raise BadCell(f"{size:,} bytes; the limit is {max_bytes:,} (limits.bytes)")
+def _check_file(size: int, max_bytes: int | None, max_file: int | None) -> None:
+    if max_file is None:
+        _check(size, max_bytes)
+    else:
+        _check(size, max_file, "limits.stream_bytes")
+
+
+def _check(size: int, most: int | None, limit: str = "limits.bytes") -> None:
+    if most is not None and size > most:
+        raise BadCell(f"{size:,} bytes; the limit is {most:,} ({limit})")

@@ -34,10 +34,12 @@ class ArrayValues(Sequence[Any]):
     `[i]` is a read-only view of value i, or None where the cell is missing or bad.
     """
 
-    def __init__(self, array: np.ndarray, ok: np.ndarray) -> None:
+    def __init__(self, array: np.ndarray, ok: np.ndarray, lengths: np.ndarray | None = None) -> None:
+        """`lengths` [U]: how much of each value is real along its first axis; None when all of it is."""
         self._array = array.view(np.ndarray)  # a view of a memmap stays mapped, without the subclass's overhead
         self._array.flags.writeable = False
         self._ok = ok
+        self._lengths = lengths
 
     def __len__(self) -> int:
         return len(self._ok)
@@ -45,7 +47,9 @@ class ArrayValues(Sequence[Any]):
     def __getitem__(self, item: Any) -> Any:
         if isinstance(item, slice):
             return [self[i] for i in range(*item.indices(len(self)))]
-        return self._array[item] if self._ok[item] else None
+        if not self._ok[item]:
+            return None
+        return self._array[item] if self._lengths is None else self._array[item, : self._lengths[item]]
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))

@@ -25,7 +25,8 @@ def write_bad_cells(problems: Iterable[Problem], path: Path, *, table: Table | N
     line of the CSV file; without a table, rows count from 1. Of a table of several files, `file` says in which the row
     is. Parts of cells that were taken as missing are listed too.
     """
-    listed = sorted(problems, key=lambda p: (p.row, p.column, p.reason))
+    # A column that two inputs read may be called bad twice, for one reason.
+    listed = sorted(set(problems), key=lambda p: (p.row, p.column, p.reason))
     columns: dict[str, list[Any]] = {
         "row": [p.row + 1 if table is None else table.line(p.row) for p in listed],
         "column": [p.column for p in listed],

@@ -15,7 +15,17 @@ import numpy as np
 from consilience.core.config import encode as plain
 from consilience.data.keys import fingerprint, key
 from consilience.data.store import Space, Store
-from consilience.data.workers import Job, Outcome, RawCell, Workers, content_hash, load_media, load_plain, read_content
+from consilience.data.workers import (
+    Job,
+    Outcome,
+    RawCell,
+    Workers,
+    content_hash,
+    load_guarded,
+    load_media,
+    load_plain,
+    read_content,
+)
 from consilience.modalities.backbone import Backbone
 
 _TOKENS = 8_192
@@ -49,7 +59,9 @@ class Encoding:
         loading = (
             plain(job.config) if job.modality.media else None
         )  # of other cells, the loaded value itself is the key
-        return self.store.space(fingerprint([about["fingerprint"], loading]), about={**about, "loading": loading})
+        return self.store.space(
+            fingerprint([about["fingerprint"], loading]), about={"what": "vectors", **about, "loading": loading}
+        )
 
 
 @dataclass
@@ -94,6 +106,9 @@ def encode(
 
     if pool is not None and job.modality.media:
         pool.stream(job, [[cell.raw for cell in batch] for batch in batches], land)
+    elif job.modality.streamed:
+        for number, batch in enumerate(batches):
+            land(number, load_guarded(job, [cell.raw for cell in batch], range(len(batch)), lambda more: None))
     else:
         for number, batch in enumerate(batches):
             land(number, [cell.outcome or load_media(job, cell.raw) for cell in batch])

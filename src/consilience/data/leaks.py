@@ -69,11 +69,14 @@ def suspects(
     for column in inputs:
         scores = []
         for t in range(target.shape[1]):
-            guess, discrete = _guess(train.columns[column], held.columns[column], target[:, t])
-            scores.append(_power(guess, goal[:, t], target[:, t], discrete=discrete))
+            (cells, own), (held_cells, wanted) = _known(train, column, t), _known(held, column, t)
+            if len(own) < FEWEST or len(wanted) < FEWEST:
+                continue
+            guess, discrete = _guess(cells, held_cells, own)
+            scores.append(_power(guess, wanted, own, discrete=discrete))
             if discrete and target.shape[1] == 1:
                 classes[column] = _f1(guess, goal[:, 0], max(len(names), int(max(target.max(), goal.max())) + 1))
-        alone[column] = max(scores)
+        alone[column] = max(scores, default=0.0)
     for column, power in alone.items():
         rest = [p for name, p in powers.items() if name != inputs[column]]
         others = max([0.0, *(p for c, p in alone.items() if c != column), *rest])
@@ -220,6 +223,13 @@ def _numbers(cells: Sequence[Any]) -> np.ndarray | None:
         except (ValueError, OverflowError):
             return None
     return out
+
+
+def _known(side: Side, column: str, place: int) -> tuple[Sequence[Any], np.ndarray]:
+    """A column's cells and target number `place`, in the rows that have that target."""
+    cells, own = side.columns[column], _flat(side.target)[:, place]
+    rows = np.flatnonzero(np.isfinite(own))
+    return (cells, own) if len(rows) == len(own) else ([cells[r] for r in rows.tolist()], own[rows])
 
 
 def _flat(target: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ Knows no modality: it asks the modality of each input what is equal, what is mis
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,11 @@ from consilience.data.encode import Encoding, encode
 from consilience.data.infer import InputPlan
 from consilience.data.keys import KEY_BYTES
 from consilience.data.sink import FileSink, Sink, open_sink
+from consilience.data.spill import Spill
 from consilience.data.store import Store
 from consilience.data.stored import StoreSink, loaded_space
 from consilience.data.table import Table
-from consilience.data.workers import Job, Outcome, RawCell, Workers, chunks_of, load_chunk, load_plain
+from consilience.data.workers import Job, Outcome, RawCell, Workers, chunks_of, load_chunk, load_guarded, load_plain
 from consilience.modalities import MODALITIES
 from consilience.modalities.base import Modality
 
@@ -32,6 +34,7 @@ Progress = Callable[[int, int], None]
 
 _FEW = 256
 """Starting processes costs more than decoding so few cells (about half a second, measured)."""
+_FEW_STREAMED = 16
 _EVERY = 1_000
 
 
@@ -63,18 +66,22 @@ def load(
 
     A cell that cannot be used becomes None, and a Problem for every row that holds it.
 
-    workers: processes that decode media; 0 for none, None for one per core. Few cells are decoded in this process.
+    workers: processes that decode media; 0 for none, None for one per core. Few cells are decoded in this process, and
+    few streamed ones (see `Modality.streamed`) in a process that is kept for the next call, also with 0 workers.
     scratch: a folder for values too many for memory (it and its files are the caller's to remove when the dataset is
     no longer used); None keeps everything in memory. When loading fails or is interrupted, no file is left.
     store: where media of known content are found loaded, and others are put (those that load as arrays of one shape).
     encodings: by input, how its cells become vectors of a frozen backbone, which are then its values.
     """
     limits = Limits() if limits is None else limits
-    inputs = [_distinct(table, plan, modalities.load(plan.modality)(), configs[name]) for name, plan in plans.items()]
-    tick = _ticker(progress, sum(len(item.cells) for item in inputs))
     sinks: list[Sink] = []
     try:
-        with Workers(_count(workers, inputs)) as pool:
+        with ExitStack() as stack:
+            spill = stack.enter_context(Spill(scratch))
+            parts = {name: modalities.load(plan.modality)() for name, plan in plans.items()}
+            inputs = [_distinct(table, plan, parts[name], configs[name], spill) for name, plan in plans.items()]
+            tick = _ticker(progress, sum(len(item.cells) for item in inputs))
+            pool = stack.enter_context(Workers(_count(workers, inputs)))
             loaded = {}
             for item in inputs:
                 job = Job(modality=item.modality, config=item.config, root=table.root, limits=limits)
@@ -86,7 +93,7 @@ def load(
                 if space is not None and spec is not None:
                     sinks.append(StoreSink(len(item.cells), spec[0], space))
                 else:
-                    sinks.append(open_sink(len(item.cells), spec, scratch))
+                    sinks.append(open_sink(len(item.cells), spec, scratch, ragged=item.modality.ragged))
                 job = replace(job, space=space)
                 loaded[item.plan.name] = _load(item, job, sinks[-1], pool, workers, tick)
     except BaseException as error:  # also an interrupt: nothing half-written stays behind
@@ -98,28 +105,37 @@ def load(
     return Dataset(inputs=loaded, rows=len(table))
 
 
-def _distinct(table: Table, plan: InputPlan, modality: Modality, config: Any) -> _Input:
-    """Distinct cells in the order of their first row; nothing depends on that order. All missing rows share one."""
+def _distinct(table: Table, plan: InputPlan, modality: Modality, config: Any, spill: Spill) -> _Input:
+    """Distinct cells in the order of their first row; nothing depends on that order. All missing rows share one. Large
+    values of media are put aside in `spill`."""
     number: dict[Any, int] = {}
     cells: list[RawCell | None] = []
     index = np.empty(len(table), np.int64)
     for r, cell in enumerate(zip(*(table[column] for column in plan.columns), strict=True)):
         # The types belong to the key because 1 == 1.0 == True in Python: else the first of them would win.
-        key = None if modality.missing(cell) else (modality.key(cell), *map(type, cell))
+        known = tuple(map(spill.key, cell)) if modality.media else cell
+        key = None if modality.missing(cell) else (modality.key(known), *map(type, cell))
         u = number.setdefault(key, len(cells))
         if u == len(cells):
-            cells.append(None if key is None else cell)
+            kept = tuple(map(spill.aside, cell)) if modality.media else cell
+            cells.append(None if key is None else kept)
         index[r] = u
     return _Input(plan=plan, modality=modality, config=config, cells=cells, index=index)
 
 
 def _count(workers: int | None, inputs: Sequence[_Input]) -> int:
     """How many processes to start, if any are needed."""
-    if workers is not None or all(len(item.cells) < _FEW or not item.modality.media for item in inputs):
+    if workers is not None or not any(map(_is_many, inputs)):
         return workers or 0
     from loky import cpu_count
 
     return int(cpu_count())
+
+
+def _is_many(item: _Input) -> bool:
+    """Whether decoding the cells of an input is worth starting processes for."""
+    modality = item.modality
+    return modality.media and len(item.cells) >= (_FEW_STREAMED if modality.streamed else _FEW)
 
 
 def _load(item: _Input, job: Job, sink: Sink, pool: Workers, workers: int | None, tick: Callable[[int], None]) -> Cells:
@@ -139,12 +155,16 @@ def _load(item: _Input, job: Job, sink: Sink, pool: Workers, workers: int | None
         ok[u] = outcome.group >= 0 if written else found is not None
         if ok[u] and not written:
             sink.put(u, found)
+        elif ok[u] and isinstance(sink, FileSink):
+            sink.note(u, outcome.length)
         if outcome.reason is not None or outcome.remarks:
             remarkable[u] = Outcome(remarks=outcome.remarks, reason=outcome.reason)
 
-    if item.modality.media and workers != 0 and len(cells) >= _FEW:
+    many = workers != 0 and _is_many(item)
+    if many or (item.modality.streamed and cells):
         file = sink if isinstance(sink, FileSink) else None
-        outcomes = pool.load(replace(job, file=file), cells, places, tick)
+        load_in = pool.load if many else load_guarded
+        outcomes = load_in(replace(job, file=file), cells, places, tick)
         for u, outcome in zip(places, outcomes, strict=True):
             keep(u, outcome, written=file is not None)
     elif item.modality.media:
@@ -174,7 +194,7 @@ def _encode(
     places = [u for u, cell in enumerate(item.cells) if cell is not None]
     cells = [cell for cell in item.cells if cell is not None]
     tick(len(item.cells) - len(cells))
-    several = workers != 0 and len(cells) >= _FEW
+    several = workers != 0 and _is_many(item)
     vectors, outcomes = encode(cells, job, encoding, pool=pool if several else None, tick=tick)
     values: list[Any] = [None] * len(item.cells)
     groups = np.full(len(item.cells), -1, np.int64)

@@ -1,20 +1,25 @@
 """Media cells decoded in worker processes, and one cell at a time in this one. Knows no modality and no table.
 
 A worker that dies takes nothing with it: the chunks it may have been working on are loaded again, one cell at a time
-in a process of their own, and the cell that kills that process too is reported as bad.
+in a process of their own, and the cell that kills that process too is reported as bad. A worker that takes too long
+with one cell is ended by its own alarm clock, which needs no help from a decoder that hangs.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
+import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import Any
 
@@ -32,6 +37,7 @@ from consilience.modalities.base import Modality
 RawCell = tuple[Any, ...]
 
 _CHUNK_CELLS = 32
+_CHUNK_STREAMED = 4  # each may take seconds, and the workers should end at about the same time
 _CHUNK_BYTES = 16_000_000
 _MOST_CRASHES = 50
 # The decoders' own threads would only fight the other workers for the same cores.
@@ -59,6 +65,8 @@ class Outcome:
 
     value: Any = None
     group: int = -1
+    length: int = 0
+    """Of a value that a worker has put into the file itself: its first size."""
     key: bytes | None = None
     """Of the content of a media cell (data/keys.py); None without a value."""
     kept: bytes | None = None
@@ -71,22 +79,29 @@ def load_media(job: Job, cell: RawCell) -> Outcome:
     """Load one cell of files or bytes and hash its content.
 
     A file is read here, once, and handed on as bytes, so that hashing costs no second read. What cannot be read is
-    handed on as it is: saying what is wrong with it is the modality's business.
+    handed on as it is: saying what is wrong with it is the modality's business. Paths of streamed cells are handed on
+    as they are, and hashed piece by piece; a refused one is not hashed, unless the store may hold it.
     """
-    content = read_content(job, cell)
-    name = key(*content) if all(isinstance(part, bytes) for part in content) else None
+    streamed = job.modality.streamed
+    content = [] if streamed and job.space is None else read_content(job, cell)
+    name = _name(content)
     if job.space is not None and name is not None and len(place := _known(job.space, name)):
         job.space.read(place)  # raises when it is damaged
         return Outcome(group=content_hash(content), key=name, kept=name)
     try:
-        value, remarks = job.modality.load(tuple(content), job.config, job.root, job.limits)
+        value, remarks = job.modality.load(cell if streamed else tuple(content), job.config, job.root, job.limits)
     except BadCell as error:
         return Outcome(reason=error.reason)
     except Exception as error:  # decoders raise anything on damaged bytes, and one cell must not end the run
         return Outcome(reason=f"the decoder failed ({type(error).__name__})")
     if value is None:
         return Outcome(remarks=remarks)
-    return Outcome(value=value, remarks=remarks, group=content_hash(content), key=name)
+    content = content or read_content(job, cell)
+    return Outcome(value=value, remarks=remarks, group=content_hash(content), key=_name(content))
+
+
+def _name(content: Sequence[Any]) -> bytes | None:
+    return key(*content) if content and all(isinstance(part, bytes) for part in content) else None
 
 
 def load_plain(job: Job, cell: RawCell) -> Outcome:
@@ -99,15 +114,31 @@ def load_plain(job: Job, cell: RawCell) -> Outcome:
 
 
 def read_content(job: Job, cell: RawCell) -> list[Any]:
-    """The bytes of each part of a media cell; a path that cannot be read stays a path."""
+    """The bytes of each part of a media cell, of a streamed one their hash; a path that cannot be read stays a path."""
     content: list[Any] = []
     for part in cell:
         try:
-            path = isinstance(part, str)
-            content.append(files.read(part, root=job.root, max_bytes=job.limits.bytes) if path else part)
+            if job.modality.streamed:
+                content.append(_digest(part, job))
+            else:
+                path = isinstance(part, str)
+                content.append(files.read(part, root=job.root, max_bytes=job.limits.bytes) if path else part)
         except (BadCell, OSError, ValueError, RuntimeError):  # the last two: a lone surrogate, a loop of links
             content.append(part)
     return content
+
+
+def _digest(part: Any, job: Job) -> Any:
+    """The hash of what a file or bytes hold, read piece by piece; anything else as it is."""
+    if isinstance(part, bytes):
+        return hashlib.blake2b(part).digest()
+    if not isinstance(part, str):
+        return part
+    with files.open_cell(part, job.root, job.limits.bytes, max_file=job.limits.stream_bytes) as file:
+        digest = hashlib.blake2b()
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.digest()
 
 
 def _known(space: Space, name: bytes) -> np.ndarray:
@@ -126,18 +157,49 @@ def content_hash(content: Sequence[Any]) -> int:
     return int.from_bytes(digest.digest(), "big") >> 1  # 63 bits: never negative as int64
 
 
-def load_chunk(job: Job, places: Sequence[int], cells: Sequence[RawCell]) -> list[Outcome]:
-    """Load media cells, in a worker or here. `places` are their numbers in `job.file`."""
-    outcomes = [load_media(job, cell) for cell in cells]
+def load_chunk(
+    job: Job, places: Sequence[int], cells: Sequence[RawCell], *, watch: Callable[[float], Any] = nullcontext
+) -> list[Outcome]:
+    """Load media cells, in a worker or here. `places` are their numbers in `job.file`. `watch(seconds)`: a context in
+    which each cell is loaded."""
+    outcomes = []
+    for cell in cells:
+        with watch(job.limits.cell_seconds):
+            outcomes.append(load_media(job, cell))
     if job.space is not None:
         return _put_away(outcomes, job.space)
     if job.file is None:
         return outcomes
-    for place, outcome in zip(places, outcomes, strict=True):
+    done = list(outcomes)
+    for n, (place, outcome) in enumerate(zip(places, outcomes, strict=True)):
         if outcome.value is not None:
             job.file.put(place, outcome.value)
+            done[n] = replace(outcome, value=None, length=len(outcome.value))
     job.file.close()
-    return [replace(outcome, value=None) for outcome in outcomes]
+    return done
+
+
+def _load_in_worker(job: Job, places: Sequence[int], cells: Sequence[RawCell]) -> list[Outcome]:
+    return load_chunk(job, places, cells, watch=_alarm)
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """End this process if the block takes longer. The kernel does it: a decoder need not return."""
+    if not hasattr(signal, "setitimer"):  # Windows: ends what lets other threads run, as decoders mostly do
+        timer = threading.Timer(seconds, os._exit, (1,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+        return
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _put_away(outcomes: Sequence[Outcome], space: Space) -> list[Outcome]:
@@ -155,13 +217,16 @@ def _put_away(outcomes: Sequence[Outcome], space: Space) -> list[Outcome]:
 def _start_worker() -> None:
     # Ctrl-C reaches the whole process group; only the parent acts on it, by ending its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGALRM"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # which ends the process, whatever it is doing
 
 
 class Workers:
     """Worker processes, started when first needed and gone when the `with` block ends, however it ends."""
 
-    def __init__(self, count: int) -> None:
-        self._count = count
+    def __init__(self, count: int, *, idle: float | None = None) -> None:
+        """`idle`: seconds after which a worker without work goes; another starts when there is work again."""
+        self._count, self._idle = count, idle
         self._executor: Any = None
         self._crashes = 0
 
@@ -184,7 +249,8 @@ class Workers:
             outcomes.update(zip(chunk, loaded, strict=True))
             tick(len(chunk))
 
-        self._run(job, cells, places, chunks_of(cells), keep)
+        most = _CHUNK_STREAMED if job.modality.streamed else _CHUNK_CELLS
+        self._run(job, cells, places, chunks_of(cells, most), keep)
         return [outcomes[i] for i in range(len(cells))]
 
     def stream(
@@ -251,9 +317,11 @@ class Workers:
             ) from error
         outcomes: list[Outcome] = []
         for i in chunk:
+            begun = monotonic()
             try:
                 outcomes += self._submit(1, job, cells, places, [i]).result()
             except BrokenProcessPool as error:
+                long = monotonic() - begun >= job.limits.cell_seconds
                 self._stop(kill=True)
                 self._crashes += 1
                 if self._crashes > _MOST_CRASHES:
@@ -261,7 +329,7 @@ class Workers:
                         f"the decoder of {job.modality.name} crashed on more than {_MOST_CRASHES} cells, one after "
                         "the other; it is not one damaged file. Check the files and the installation"
                     ) from error
-                outcomes.append(Outcome(reason="the decoder crashed"))
+                outcomes.append(Outcome(reason=_late(job.limits) if long else "the decoder crashed"))
         return outcomes
 
     def _submit(
@@ -271,9 +339,11 @@ class Workers:
             # loky: its workers do not import the user's __main__, so a script needs no `if __name__ == "__main__"`.
             from loky import ProcessPoolExecutor
 
-            self._executor = ProcessPoolExecutor(max_workers=count, initializer=_start_worker, env=_ENVIRONMENT)
+            self._executor = ProcessPoolExecutor(
+                max_workers=count, timeout=self._idle, initializer=_start_worker, env=_ENVIRONMENT
+            )
         chosen = [places[i] for i in chunk], [cells[i] for i in chunk]
-        future: Future[list[Outcome]] = self._executor.submit(load_chunk, job, *chosen)
+        future: Future[list[Outcome]] = self._executor.submit(_load_in_worker, job, *chosen)
         return future
 
     def _stop(self, *, kill: bool) -> None:
@@ -282,13 +352,35 @@ class Workers:
             executor.shutdown(wait=True, kill_workers=kill)
 
 
-def chunks_of(cells: Sequence[RawCell]) -> list[list[int]]:
+def _late(limits: Limits) -> str:
+    return f"loading it took longer than {limits.cell_seconds:g} s and was stopped (limits.cell_seconds)"
+
+
+_GUARD = Workers(1, idle=60.0)
+_GUARDED = threading.Lock()
+
+
+def load_guarded(
+    job: Job, cells: Sequence[RawCell], places: Sequence[int], tick: Callable[[int], None]
+) -> list[Outcome]:
+    """Load a few cells in one process that is kept for the next call, and goes when nobody calls for a minute. One call
+    at a time: a cell that crashes the process must not spoil somebody else's."""
+    with _GUARDED:
+        _GUARD._crashes = 0
+        try:
+            return _GUARD.load(job, cells, places, tick)
+        except BaseException:  # an interrupt: what is still being decoded must not hold up the next call
+            _GUARD._stop(kill=True)
+            raise
+
+
+def chunks_of(cells: Sequence[RawCell], most: int = _CHUNK_CELLS) -> list[list[int]]:
     """Numbers of cells in chunks that are small to send: few cells, and few bytes where cells hold them."""
     found: list[list[int]] = []
     size = 0
     for i, cell in enumerate(cells):
         weight = sum(len(part) for part in cell if isinstance(part, bytes))
-        if not found or len(found[-1]) == _CHUNK_CELLS or size + weight > _CHUNK_BYTES:
+        if not found or len(found[-1]) == most or size + weight > _CHUNK_BYTES:
             found.append([])
             size = 0
         found[-1].append(i)

@@ -95,6 +95,8 @@ class ReportData(TypedDict, total=False):
     baselines: Sequence[Baseline]
     test: Mapping[str, Measured] | None
     """The best model's metrics on the test rows, if there are any."""
+    scored: Any
+    """The task, where its metrics depend on more than its kind."""
     details: Mapping[str, Any]
     """The best model's `score(...)["details"]`."""
     details_on: str
@@ -136,19 +138,16 @@ def render(data: ReportData) -> str:
     body = [
         _verdict(data, best),
         sections.warnings(data.get("warnings") or ()),
-        sections.leaderboard(data["leaderboard"], data["best"], data["task"], data["primary"]),
-        audited.audit(data.get("audit"), data["task"]),
-        sections.confusion(details, where),
-        sections.per_class(details, where),
-        sections.calibration(details, where),
-        sections.residuals(details, where),
+        sections.leaderboard(data["leaderboard"], data["best"], scored(data), data["primary"]),
+        audited.audit(data.get("audit"), scored(data)),
+        *_details(details, where),
         *(
-            sections.per_group(column, groups, data["task"], data["primary"], where)
+            sections.per_group(column, groups, scored(data), data["primary"], where)
             for column, groups in (data.get("groups") or {}).items()
         ),
-        sections.curves(data.get("curves") or (), measure(data["task"], data["primary"])),
+        sections.curves(data.get("curves") or (), measure(scored(data), data["primary"])),
         sections.columns(data.get("columns") or ()),
-        metric_titles(data["task"]),
+        metric_titles(scored(data)),
         sections.config(data.get("config") or ""),
     ]
     version = " " + text(data["version"]) if "version" in data else ""
@@ -159,6 +158,22 @@ def render(data: ReportData) -> str:
         footer=f"Consilience{version}. Intervals are 95 % bootstrap intervals; rows that share content are redrawn "
         "together. This page holds no row of the data and loads nothing from the network.",
     )
+
+
+def scored(data: ReportData) -> Any:
+    """What the metrics are of: the task itself where it was given, else its kind."""
+    return data.get("scored", data["task"])
+
+
+def _details(details: Mapping[str, Any], where: str) -> list[str]:
+    """What there is to show of the answers; of several targets, target by target."""
+    if "targets" in details:
+        return [
+            f'<h2 class="target">Target <bdi>{text(name)}</bdi></h2>' + "\n".join(_details(own, where))
+            for name, own in details["targets"].items()
+        ]
+    parts = (sections.confusion, sections.per_class, sections.calibration, sections.residuals)
+    return [part(details, where) for part in parts]
 
 
 def _header(data: ReportData) -> str:
@@ -176,7 +191,7 @@ _PARTS = (("train", "Training"), ("valid", "Validation"), ("test", "Test"))
 
 
 def _verdict(data: ReportData, best: Entry) -> str:
-    metric = measure(data["task"], data["primary"])
+    metric = measure(scored(data), data["primary"])
     rows = data.get("rows") or {}
     entry = best["metrics"].get(data["primary"], {"value": None, "ci95": None})
     others = len(data["leaderboard"])

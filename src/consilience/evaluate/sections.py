@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from consilience.evaluate import METRICS, charts
+from consilience.evaluate import Of, charts, metric_set
 from consilience.evaluate.base import Metric
 from consilience.evaluate.charts import number, text
 from consilience.evaluate.tables import amount, css, table, word
@@ -16,9 +16,9 @@ from consilience.evaluate.tables import amount, css, table, word
 _LARGEST_MATRIX, _MOST_CURVES, _MOST_PAIRS = 30, 6, 10
 
 
-def measure(kind: str, name: str) -> Metric:
+def measure(kind: Of, name: str) -> Metric:
     """What is known of a metric; one that its metric set does not list is shown under its own name."""
-    listed = {m.name: m for m in METRICS.load(kind).metrics}
+    listed = {m.name: m for m in metric_set(kind).metrics}
     return listed.get(name) or Metric(name=name, title=name, meaning="")
 
 
@@ -55,7 +55,7 @@ def warnings(messages: Sequence[str]) -> str:
     return f'<div class="warnings" role="region" aria-label="Warnings"><h2>Worth a look</h2><ul>{listed}</ul></div>'
 
 
-def leaderboard(entries: Sequence[Mapping[str, Any]], best: str, kind: str, primary: str) -> str:
+def leaderboard(entries: Sequence[Mapping[str, Any]], best: str, kind: Of, primary: str) -> str:
     found = dict.fromkeys(name for e in entries for name, m in e["metrics"].items() if "value" in m)
     every = [measure(kind, name) for name in sorted(found, key=lambda name: name != primary)]
     front = [m for m in every if m.headline or m.name == primary]
@@ -189,7 +189,7 @@ def residuals(details: Mapping[str, Any], where: str) -> str:
     return section("Errors", about, figures, f"<details><summary>Quantiles of the error</summary>{listed}</details>")
 
 
-def per_group(column: str, groups: Mapping[str, Any], kind: str, primary: str, where: str) -> str:
+def per_group(column: str, groups: Mapping[str, Any], kind: Of, primary: str, where: str) -> str:
     if not groups:
         return ""
     found = dict.fromkeys(name for g in groups.values() for name in g["metrics"])
@@ -245,8 +245,8 @@ def columns(entries: Sequence[Mapping[str, Any]]) -> str:
     return section("Columns", about, table(heads, rows, label="Columns"))
 
 
-def metric_titles(kind: str) -> str:
-    rows = "".join(f"<dt>{text(m.title)}</dt><dd>{text(m.meaning)}</dd>" for m in METRICS.load(kind).metrics)
+def metric_titles(kind: Of) -> str:
+    rows = "".join(f"<dt>{text(m.title)}</dt><dd>{text(m.meaning)}</dd>" for m in metric_set(kind).metrics)
     listed = f"<details><summary>Show the metrics</summary><dl>{rows}</dl></details>"
     return section("Reading the numbers", "What each metric says, in plain words.", listed)
 

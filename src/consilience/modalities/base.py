@@ -52,6 +52,9 @@ class Evidence:
     """Why, in words a user understands, e.g. "98 % of the cells are paths to pictures"."""
     kind: str
     """The modality's own name for such a column: the modality's name, or e.g. "number", "category", "date"."""
+    beside: str = ""
+    """Not a claim on the column, but on a part of it that its owner does not read: an input COLUMN.BESIDE is made of
+    it, if another modality owns the column."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +66,7 @@ class Features:
 
     matrix: np.ndarray | CSR
     present: np.ndarray
-    names: tuple[str, ...]
+    names: Sequence[str]
     """F names of the columns, for reports and explanations."""
 
 
@@ -116,6 +119,11 @@ class Modality(ABC):
     """The names `--input NAME=KIND:COL` accepts for it; the first is the modality's own name."""
     media: ClassVar[bool]
     """Cells are files or bytes: they are decoded in workers, and rows that share one stay on one side of a split."""
+    streamed: ClassVar[bool] = False
+    """Cells are read piece by piece, by decoders that may hang or crash: `load` gets paths as they are, and always runs
+    in a process that can be ended."""
+    ragged: ClassVar[bool] = False
+    """Values may be shorter than `array` says, along their first axis."""
     joint: ClassVar[bool]
     """All columns of this modality that nobody grouped by hand form one input (the table does, texts do not)."""
     libraries: ClassVar[tuple[str, ...]] = ()
@@ -163,7 +171,8 @@ class Modality(ABC):
 
     def array(self, config: Any) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
         """Shape and dtype of every loaded value when they are all alike (then they are kept in a memory-mapped file),
-        else None (then they are kept in memory: texts and rows of numbers, not media)."""
+        of a ragged modality those of the longest; else None (then they are kept in memory: texts and rows of numbers,
+        not media)."""
         return None
 
     @abstractmethod
@@ -197,3 +206,21 @@ def blanks(values: Sequence[Any]) -> np.ndarray:
     if kinds <= {int, float, bool}:
         return np.fromiter([value is None or value != value for value in values], bool, len(values))
     return np.fromiter(map(is_blank, values), bool, len(values))
+
+
+LONGEST_PATH, MOST_WORDS = 1024, 8
+"""A path is not longer than this and has no more words; "as you can see in the attached photo of my cat.jpg" has."""
+
+
+def looks_like_path(cell: str, endings: tuple[str, ...] | None) -> bool:
+    """Is no sentence, and ends like one of these files (None: however it ends)."""
+    text = cell.strip()
+    plausible = 0 < len(text) <= LONGEST_PATH and "\n" not in text and len(text.split()) <= MOST_WORDS
+    return plausible and (endings is None or text.lower().endswith(endings))
+
+
+def spread(cells: Sequence[Any], count: int) -> list[Any]:
+    """At most `count` of the cells, evenly spaced."""
+    if len(cells) <= count:
+        return list(cells)
+    return [cells[i * len(cells) // count] for i in range(count)]

@@ -31,10 +31,15 @@ class DeepConfig:
     """By input name: the encoder and its own settings; the modality's default where none is named."""
     dropout: float = 0.0
     """Dropout on every input's vector before fusion, 0 to 1."""
+    auxiliary: float = 0.0
+    """While training, every input also answers by itself; how much the mean of those losses counts beside the fused
+    one. It keeps an input from being ignored because another is learned sooner. Nothing of it is kept."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:
             raise ValueError("dropout must be at least 0 and below 1")
+        if not self.auxiliary >= 0:
+            raise ValueError("auxiliary may not be negative")
         if self.width < 1:
             raise ValueError("width must be at least 1")
 

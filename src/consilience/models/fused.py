@@ -53,10 +53,23 @@ class FusedModel(nn.Module):
         )
         self.fusion = fusion(config.fusion.config, names, config.width)
         self.head = nn.Sequential(nn.ReLU(), nn.Linear(self.fusion.width, out))
+        # Last, so that everything else begins with the same weights whether these are there or not.
+        alone = names if config.auxiliary else []
+        self.auxiliary, self.alone = config.auxiliary, nn.ModuleList(nn.Linear(config.width, out) for _ in alone)
 
     def forward(self, batch: Batch) -> Output:
+        """Scores [B, K]. In training with auxiliary heads also "alone" [M, B, K], what each input says by itself, and
+        "present" [M, B], where it is there to say it."""
         cells = {name: self.encode(name, batch.inputs[name]) for name in self.names}
-        return self.answer(cells, batch.cells)
+        out = self.answer(cells, batch.cells)
+        if not self.training or not self.alone:
+            return out
+        says, present = [], []
+        for name, head in zip(self.names, self.alone, strict=True):
+            vector = torch.relu(masked_mean(cells[name].values, cells[name].mask))
+            says.append(head(vector)[batch.cells[name]])
+            present.append(cells[name].present[batch.cells[name]])
+        return Output(values={**out.values, "alone": torch.stack(says), "present": torch.stack(present)})
 
     def encode(self, name: str, tokens: Tokens) -> Tokens:
         """Distinct cells of one input -> what the fusion takes of them, [U, 1, D] or [U, T, D]."""

@@ -13,7 +13,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic, perf_counter
 from typing import Any
@@ -54,7 +54,10 @@ class Engine:
     """One model, answering. Start it with `start`, end it with `close`; `answer` may be called from one event loop."""
 
     def __init__(self, model: Model, config: ServeConfig, metrics: Metrics) -> None:
-        self.model, self.config, self.metrics = model, config, metrics
+        # Nobody waits longer for an answer than this, so nothing need be decoded for longer.
+        most = min(model.limits.cell_seconds, config.timeout)
+        self.model = replace(model, limits=replace(model.limits, cell_seconds=most))
+        self.config, self.metrics = config, metrics
         self.fields = Fields(model)
         self.ready = False
         """Whether new requests are wanted: what health checks are told. Those that come anyway are answered."""

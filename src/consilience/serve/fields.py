@@ -33,8 +33,9 @@ class Fields:
             given = model.inputs[name]
             modality = MODALITIES.load(given.plan.modality)()
             for field in modality.fields(given.config, given.plan.columns):
-                self.all[field.column] = field
-                self.input_of[field.column] = name
+                # A column that two inputs read is described by the first.
+                self.all.setdefault(field.column, field)
+                self.input_of.setdefault(field.column, name)
         self.ignored = frozenset(model.columns) - self.all.keys()
         """Columns of training that the chosen model does not look at may be sent, and make no difference."""
 

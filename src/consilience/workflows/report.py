@@ -36,8 +36,9 @@ def write(
     task = prepared.task
     side = "valid" if test is None else "test"
     data = ReportData(
-        target=config.target,
+        target=", ".join(prepared.targets),
         task=task.kind,
+        scored=task,
         primary=task.primary,
         leaderboard=[entry.line() for entry in entries],  # type: ignore[misc]
         best=best.name,
@@ -89,7 +90,14 @@ def _groups(config: RunConfig, prepared: Prepared, side: str, answers: np.ndarra
     wide = part.widen(answers)
     return {
         column: by_group(
-            prepared.task.kind, wide, part.target, values, names=part.names, groups=part.groups, seed=config.seed
+            part.task,
+            wide,
+            part.target,
+            values,
+            names=part.names,
+            groups=part.groups,
+            weights=part.weights,
+            seed=config.seed,
         )
     }
 

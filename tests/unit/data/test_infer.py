@@ -101,6 +101,27 @@ def test_assigned_inputs_override_what_a_column_looks_like() -> None:
     assert "assigned to input 'both'" in next(r.reason for r in found.columns if r.name == "price")
 
 
+TRACKS = Family("modality", {n.lower(): f"fakes_for_data:{n}" for n in ("Words", "Rows", "Track", "Blob")})
+
+
+def test_what_the_owner_does_not_read_is_an_input_of_its_own() -> None:
+    found = infer(table(**{**SHOP, "photo_track": ["x y", "z"] * 3}), target="label", modalities=TRACKS)
+    plan = found.inputs["photo_track_1"]
+    assert (plan.modality, plan.columns, plan.kinds) == ("track", ("photo",), ("track",))
+    assert found.inputs["photo"].modality == "blob"
+    report = next(r for r in found.columns if r.name == "photo")
+    assert (report.input, report.reason) == ("photo", "names of blobs; blobs have tracks")
+
+
+def test_a_column_may_be_given_to_two_modalities_by_hand() -> None:
+    given = {"a": ("blob", ["photo"]), "b": ("track", ["photo"])}
+    found = infer(table(**SHOP), target="label", assigned=given, modalities=TRACKS)
+    assert {n: found.inputs[n].modality for n in given} == {"a": "blob", "b": "track"}
+    assert "photo_track" not in found.inputs
+    with pytest.raises(DataError, match="given to two inputs"):
+        infer(table(**SHOP), target="label", assigned={**given, "b": ("blob", ["photo"])}, modalities=TRACKS)
+
+
 def test_all_contradictions_are_told_at_once() -> None:
     given = {"a": ("wrds", ["price", "label"]), "b": ("words", ["price", "id", "fto"]), "review": ("words", ["size"])}
     with pytest.raises(DataError) as caught:

@@ -20,7 +20,7 @@ from consilience.data.infer import InputPlan
 from consilience.data.loader import load
 from consilience.data.table import Table
 
-NAMES = {"words": "Words", "rows": "Rows", "blob": "Blob", "array_blob": "ArrayBlob"}
+NAMES = {"words": "Words", "rows": "Rows", "blob": "Blob", "array_blob": "ArrayBlob", "stream": "Stream"}
 FAKES = Family("modality", {kind: f"fakes_for_data:{name}" for kind, name in NAMES.items()})
 FOLDER = str(Path(__file__).with_name("fakes"))
 
@@ -216,6 +216,47 @@ def test_workers_that_cannot_start_say_so(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(workers, "_start_worker", os.abort)
     with pytest.raises(UserError, match="die as soon as they start"):
         run(blobs(tmp_path, many(256)), BLOB, workers=1)
+
+
+STREAM = ("in", "stream", ["file"])
+
+
+@pytest.mark.parametrize("scratch", [False, True])
+@pytest.mark.parametrize("count", [5, 400])
+def test_values_of_different_lengths_come_back(tmp_path: Path, scratch: bool, count: int) -> None:
+    (tmp_path / "scratch").mkdir()
+    contents: list[bytes | None] = [b"x" * (1 + i % 60) + b"%03d" % i for i in range(count)]
+    contents[1], contents[2] = None, b"nil"
+    folder = tmp_path / "scratch" if scratch else None
+    data = run(blobs(tmp_path, contents), STREAM, workers=None if count > 100 else 0, scratch=folder)
+    cells = data.inputs["in"]
+    for row, content in enumerate(contents):
+        value = cells.values[cells.index[row]]
+        assert (None if value is None else value.tobytes()) == (None if content in (None, b"nil") else content)
+    assert data.problems == ()
+    assert (cells.groups[[1, 2]] == -1).all()
+    bytes_of_it = Table(columns={"file": [contents[0]]}, name="t", root=tmp_path)
+    assert run(bytes_of_it, STREAM).inputs["in"].groups[0] == cells.groups[0]
+
+
+def test_a_decoder_that_hangs_is_stopped_and_the_cell_reported(tmp_path: Path) -> None:
+    """Also with few cells, and with 0 workers: such decoders never run in this process."""
+    contents = [b"good", b"hang", b"look", b"die", b"fine"]
+    data = run(blobs(tmp_path, contents), STREAM, limits=Limits(cell_seconds=0.7))
+    reasons = {p.row: p.reason for p in data.problems}
+    assert reasons[1] == "loading it took longer than 0.7 s and was stopped (limits.cell_seconds)"
+    assert reasons[3] == "the decoder crashed"
+    assert f"process {os.getpid()}" != reasons[2]
+    assert set(reasons) == {1, 2, 3}
+    again = run(blobs(tmp_path, [b"look"]), STREAM).problems[0].reason
+    assert run(blobs(tmp_path, [b"look"]), STREAM).problems[0].reason == again  # the process is kept
+
+
+@pytest.mark.slow
+def test_hanging_cells_among_many(tmp_path: Path) -> None:
+    data = run(blobs(tmp_path, many(300, _3=b"hang", _200=b"hang")), STREAM, workers=2, limits=Limits(cell_seconds=1))
+    assert [p.row for p in data.problems] == [3, 200]
+    assert all("limits.cell_seconds" in p.reason for p in data.problems)
 
 
 def test_chunks_of_large_bytes_are_small() -> None:

@@ -265,7 +265,7 @@ def test_most_frequent_matches_a_plain_sort(counts: dict[str, int], at_least: in
 
 def test_collate_pads_right_and_masks_missing() -> None:
     processor = fit(["b a b", "a", None], [1, 1, 5], min_count=2)
-    assert processor.shape() == {"vocabulary": 4}
+    assert processor.shape() == {"vocabulary": 4, "length": 64}
     tokens = processor.collate(["a b z", None, "b", "..."])
     assert tokens.values.dtype == np.int64
     assert tokens.values.tolist() == [[2, 3, UNKNOWN], [0, 0, 0], [3, 0, 0], [UNKNOWN, 0, 0]]
@@ -409,7 +409,7 @@ def test_restore_is_equal_bit_for_bit(chars: bool) -> None:
 @pytest.mark.parametrize("values", [[None, None], ["...", "--"], []])
 def test_nothing_to_learn_still_works(values: list[str | None]) -> None:
     processor = TEXT.restore(fit(values).state(), Config())
-    assert processor.shape() == {"vocabulary": 2}
+    assert processor.shape() == {"vocabulary": 2, "length": 64}
     matrix = processor.features(["a new text", None]).matrix
     assert matrix.shape[0] == 2
     assert matrix.width == len(processor.features([]).names) >= 1

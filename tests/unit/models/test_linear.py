@@ -128,7 +128,8 @@ def test_a_missing_text_that_training_never_saw_is_the_mean_text():
     words = np.array([[1.0, 0, 0], [0, 0.5, 0], [0, 0, 0]])
     block = block_of(sparse_of(words), np.array([0, 1, 1]), np.array([True, True, False]))
     design = Design.fit(block, np.array([1.0, 1, 2]))
-    coefficients = np.array([[4.0], [8.0], [99.0]])
+    assert design.columns == 2, "the column that no training row has is left out"
+    coefficients = np.array([[4.0], [8.0]])
     np.testing.assert_allclose(design.scores(block.features, np.array([0, 1, 2]), coefficients), [[4], [4], [4]])
 
 
@@ -142,6 +143,17 @@ def test_sparse_and_dense_are_fitted_and_asked_alike():
     cells = np.array([5, 0, 3, 3])
     there = design.matrix(block.features, cells) @ coefficients
     np.testing.assert_allclose(design.scores(block.features, cells, coefficients), there, rtol=1e-6)
+
+
+def test_sparse_columns_that_training_never_saw_are_ignored():
+    words = np.array([[1.0, 0, 2, 0, 0], [0, 0, 0.5, 0, 0]])
+    design = Design.fit(block_of(sparse_of(words)), np.ones(2))
+    assert design.seen.tolist() == [0, 2]
+    fresh = block_of(sparse_of(np.array([[9.0, 7, 3, 0, 5], [0, 1, 0, 1, 1]])))
+    coefficients = np.array([[1.0, 10.0], [100.0, 1000.0]])
+    want = [[309.0, 3090.0], [0, 0]]
+    np.testing.assert_allclose(design.scores(fresh.features, np.arange(2), coefficients), want)
+    np.testing.assert_allclose(design.matrix(fresh.features, np.arange(2)) @ coefficients, want)
 
 
 def test_columns_that_never_vary_say_nothing():

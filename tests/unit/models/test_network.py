@@ -44,10 +44,10 @@ def view(rows=400, cells=20, seed=0, missing=True):
     return View(sources=sources, index=index, rows=rows)
 
 
-def network(fusion="film", seed=0):
+def network(fusion="film", seed=0, **deep):
     torch.manual_seed(seed)
     inputs = {name: {"modality": "tabular", "shape": {"features": 5}} for name in ("x", "y.z")}
-    return build(decode(DeepConfig, {"fusion": fusion, "width": 16}), inputs, TASK)
+    return build(decode(DeepConfig, {"fusion": fusion, "width": 16, **deep}), inputs, TASK)
 
 
 def test_each_distinct_cell_is_asked_for_once():
@@ -142,3 +142,75 @@ def test_every_key_changes_the_scores(change):
         return net.model(batch).values["scores"]
 
     assert not torch.allclose(scores({"width": 16}), scores({"width": 16} | change))
+
+
+@pytest.mark.parametrize("fusion", FEATURE_FUSIONS)
+def test_auxiliary_heads_are_there_in_training_and_nowhere_else(fusion):
+    seen = view()
+    helped, plain = network(fusion, auxiliary=0.5), network(fusion)
+    assert np.array_equal(helped.predict(seen), plain.predict(seen)), "all else begins with the same weights"
+    batch = to_device(seen.batch(np.arange(50), ["x", "y.z"]), torch.device("cpu"))
+    out = helped.model.train()(batch).values
+    assert out["alone"].shape == (2, 50, 3)
+    for place, name in enumerate(("x", "y.z")):
+        assert torch.equal(out["present"][place], batch.inputs[name].present[batch.cells[name]])
+    assert set(plain.model.train()(batch).values) == {"scores"}
+    state = helped.state()
+    assert not any("alone" in name for name in state.arrays)
+    again = Network.restore(state, TASK)
+    assert np.array_equal(again.predict(seen), helped.predict(seen))
+    assert set(again.model.train()(batch).values) == {"scores"}
+
+
+def stepper(member, seen, target, **config):
+    """One optimisation step of a network in training."""
+    from consilience.train.config import TrainConfig
+    from consilience.train.run import _Stepper
+
+    settings = TrainConfig(augment=False, modality_dropout=0.0, optimizer="sgd", lr=0.5, warmup=0.0, **config)
+    member.model.train()
+    names = ["x", "y.z"]
+    return _Stepper(member.model, seen, target, TASK, settings, names, np.random.default_rng(0))
+
+
+def steady(**deep):
+    """A network that draws nothing in training."""
+    member = network(encoders={n: {"kind": "mlp", "dropout": 0.0} for n in ("x", "y.z")}, **deep)
+    for module in member.model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return member
+
+
+def test_auxiliary_losses_are_of_the_rows_where_the_input_is():
+    seen = view(missing=False)
+    gone = View(
+        sources={**seen.sources, "x": Source(values=[None], processor=Counting())},
+        index={**seen.index, "x": np.zeros(400, np.int64)},
+        rows=400,
+    )
+    target = np.random.default_rng(0).integers(0, 3, 400)
+    for which, moves in ((seen, [True, True]), (gone, [False, True])):
+        member = steady(auxiliary=0.5)
+        before = [head.weight.detach().clone() for head in member.model.alone]
+        stepper(member, which, target, weight_decay=0.0)(np.arange(60), share=0.0)
+        now = [head.weight for head in member.model.alone]
+        assert [not torch.equal(a, b) for a, b in zip(before, now, strict=True)] == moves
+    loss, plain = (
+        float(stepper(steady(auxiliary=weight), gone, target)(np.arange(60), share=0.0)) for weight in (1.0, 0.0)
+    )
+    assert loss == pytest.approx(1.5 * plain, rel=0.3), "one of two inputs answers, near chance as the whole does"
+
+
+@pytest.mark.parametrize("weights", ["none", "balanced"])
+def test_auxiliary_losses_add_up_over_parts_of_a_batch(weights):
+    seen = view()
+    target = np.random.default_rng(0).integers(0, 3, 400)
+    whole, pieces = steady(auxiliary=0.7), steady(auxiliary=0.7)
+    losses = [
+        float(stepper(member, seen, target, accumulate=parts, class_weights=weights)(np.arange(70), share=0.0))
+        for member, parts in ((whole, 1), (pieces, 4))
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    for a, b in zip(whole.model.parameters(), pieces.model.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)

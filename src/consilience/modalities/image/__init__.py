@@ -20,7 +20,17 @@ from consilience.core.errors import UserError
 from consilience.core.limits import Limits
 from consilience.core.registry import Family
 from consilience.core.state import State
-from consilience.modalities.base import ColumnSample, Evidence, Features, Field, Modality, Processor, Values, is_blank
+from consilience.modalities.base import (
+    ColumnSample,
+    Evidence,
+    Features,
+    Field,
+    Modality,
+    Processor,
+    Values,
+    is_blank,
+    spread,
+)
 from consilience.modalities.image import augment, collate, features, likeness, load, sniff, transform
 from consilience.modalities.image.config import Config as ImageConfig
 
@@ -105,7 +115,7 @@ class Image(Modality):
         if config.size:
             return config
         column = columns[0]
-        sizes = (load.header_size(cell, column.root) for cell in sniff.spread(column.cells, HEADERS))
+        sizes = (load.header_size(cell, column.root) for cell in spread(column.cells, HEADERS))
         shorter = [min(size) for size in sizes if size is not None]
         if not shorter:
             return replace(config, size=SIZE_UNKNOWN)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from consilience.core.files import looks_coded
-from consilience.modalities.base import ColumnSample
+from consilience.modalities.base import LONGEST_PATH, ColumnSample, looks_like_path, spread
 from consilience.modalities.image.load import ENDINGS, file_head, picture_format
 
 STRENGTH = 0.95
@@ -17,8 +17,6 @@ SHARE = 0.6
 """Part of the cells that must look like pictures."""
 OPENED = 20
 """Files whose first bytes are read."""
-LONGEST, MOST_WORDS = 1024, 8
-"""A path is not longer than this and has no more words; "as you can see in the attached photo of my cat.jpg" has."""
 
 
 def claim(column: ColumnSample) -> tuple[float, str] | None:
@@ -26,7 +24,7 @@ def claim(column: ColumnSample) -> tuple[float, str] | None:
     cells = column.cells
     if not cells:
         return None
-    named = [cell for cell in cells if isinstance(cell, str) and looks_like_path(cell)]
+    named = [cell for cell in cells if isinstance(cell, str) and looks_like_path(cell, ENDINGS)]
     held = [cell for cell in cells if isinstance(cell, bytes) and picture_format(cell[:32])]
     if len(named) + len(held) >= SHARE * len(cells):
         if not named:
@@ -39,20 +37,6 @@ def claim(column: ColumnSample) -> tuple[float, str] | None:
     if pictures and len(pictures) >= SHARE * len(tried):
         return STRENGTH, f"{len(pictures)} of {len(tried)} cells that were looked at lead to pictures"
     return None
-
-
-def looks_like_path(cell: str) -> bool:
-    """Ends like a picture file and is no sentence."""
-    text = cell.strip()
-    plausible = len(text) <= LONGEST and "\n" not in text and len(text.split()) <= MOST_WORDS
-    return plausible and text.lower().endswith(ENDINGS)
-
-
-def spread(cells: Sequence[Any], count: int) -> list[Any]:
-    """At most `count` of the cells, evenly spaced."""
-    if len(cells) <= count:
-        return list(cells)
-    return [cells[i * len(cells) // count] for i in range(count)]
 
 
 def _opened(named: Sequence[str], column: ColumnSample) -> str:
@@ -72,7 +56,7 @@ def _leads_to_picture(cell: Any, column: ColumnSample) -> bool:
         return picture_format(cell[:32]) is not None
     if not isinstance(cell, str) or not cell.strip():
         return False
-    if (len(cell) > LONGEST or "\n" in cell) and not looks_coded(cell):
+    if (len(cell) > LONGEST_PATH or "\n" in cell) and not looks_coded(cell):
         return False
     head = file_head(cell, column.root)
     return head is not None and picture_format(head) is not None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_MOST_HASHED = 1 << 24
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -33,6 +35,10 @@ class Config:
     """The same of single words. They are few beside the runs, and rare ones tell texts apart: keep all."""
     max_features: int = 50_000
     """Most features each of runs of words and of runs of characters: those that occur in the most training rows."""
+    hashed_features: int = 0
+    """Columns that all runs are hashed into instead of learning which runs there are, for example 262144: nothing is
+    counted, no vocabulary is held in memory or stored, and the columns bound the size of the model, at some cost in
+    accuracy. Rare runs are not left out, so on a small table the model is no smaller. 0: learn them."""
 
     def __post_init__(self) -> None:
         for name in (
@@ -46,6 +52,11 @@ class Config:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not (self.hashed_features == 0 or 2 <= self.hashed_features <= _MOST_HASHED):
+            raise ValueError(f"hashed_features must be 0, or 2 to {_MOST_HASHED:,}, got {self.hashed_features}")
+        for name in ("min_df", "word_min_df", "max_features"):
+            if self.hashed_features and getattr(self, name) != type(self).__dataclass_fields__[name].default:
+                raise ValueError(f"{name} does nothing beside hashed_features, which know no counts: leave it out")
         if not 0 <= self.token_dropout <= 1:
             raise ValueError(f"token_dropout must lie between 0 and 1, got {self.token_dropout}")
         for name in ("char_ngrams", "unspaced_ngrams"):

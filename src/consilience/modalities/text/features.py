@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
@@ -84,6 +85,7 @@ class TfIdf:
         self.grams = grams
         self.vocabulary = vocabulary
         self.idf = idf
+        self.width = len(vocabulary)
 
     @classmethod
     def fit(cls, grams: Grams, frequency: Mapping[str, float], rows: float, config: Config, *, words: bool) -> TfIdf:
@@ -98,7 +100,7 @@ class TfIdf:
 
     def entries(self, documents: Sequence[Sequence[str]]) -> Entries:
         """The non-zero features of tokenised texts; each text's depend on that text alone."""
-        number, width = self.vocabulary.number, len(self.vocabulary)
+        number, width = self.vocabulary.number, self.width
         cells: list[int] = []
         for position, tokens in enumerate(documents):
             start = position * width
@@ -112,6 +114,9 @@ class TfIdf:
         length = np.sqrt(np.bincount(row, value * value, minlength=len(documents)))  # adds in order, row by row
         return row, column, (value / length[row]).astype(np.float32)
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {**self.vocabulary.arrays(), "idf": self.idf}
+
 
 def count_rows(
     documents: Sequence[Sequence[str]], weights: Sequence[float], grams: Grams, into: dict[str, float]
@@ -122,9 +127,17 @@ def count_rows(
             into[gram] = into.get(gram, 0.0) + weight
 
 
-def csr(blocks: Sequence[TfIdf], documents: Iterator[Sequence[Sequence[str]]]) -> CSR:
+class Columns(Protocol):
+    """Some columns of the features."""
+
+    width: int
+
+    def entries(self, documents: Sequence[Sequence[str]]) -> Entries: ...
+
+
+def csr(blocks: Sequence[Columns], documents: Iterator[Sequence[Sequence[str]]]) -> CSR:
     """The blocks side by side for spans of tokenised texts."""
-    offsets = np.cumsum([0, *(len(block.vocabulary) for block in blocks)])
+    offsets = np.cumsum([0, *(block.width for block in blocks)])
     values: list[np.ndarray] = [np.zeros(0, np.float32)]
     indices: list[np.ndarray] = [np.zeros(0, np.int32)]
     counts: list[np.ndarray] = [np.zeros(1, np.int64)]

@@ -13,21 +13,24 @@ from consilience.modalities.base import Features, Processor, Values
 from consilience.modalities.text.collate import collate, drop_tokens
 from consilience.modalities.text.config import Config
 from consilience.modalities.text.features import SPAN, Grams, TfIdf, char_grams, count_rows, csr, word_grams
+from consilience.modalities.text.hashing import Hashed
 from consilience.modalities.text.transform import RESERVED, Vocabulary, most_frequent, tokenise
 
 
 class TextProcessor(Processor):
-    """Text preprocessing fitted on training cells: a vocabulary for encoders, TF-IDF blocks for classic learners."""
+    """Text preprocessing fitted on training cells: a vocabulary for encoders, TF-IDF blocks or one hashed block for
+    classic learners."""
 
     def __init__(self, config: Config, tokens: Vocabulary, blocks: dict[str, TfIdf]) -> None:
         self.config = config
         self.tokens = tokens
         self.blocks = blocks
+        self.hashed = Hashed(_grams(config), config.hashed_features) if config.hashed_features else None
 
     @classmethod
     def fit(cls, values: Values, config: Config, *, weights: np.ndarray) -> TextProcessor:
         counts: dict[str, float] = {}
-        grams = _grams(config)
+        grams = {} if config.hashed_features else _grams(config)
         frequency: dict[str, dict[str, float]] = {name: {} for name in grams}
         present = [i for i, (text, weight) in enumerate(zip(values, weights, strict=True)) if text and weight > 0]
         for start in range(0, len(present), SPAN):
@@ -55,7 +58,8 @@ class TextProcessor(Processor):
         return drop_tokens(tokens, self.config.token_dropout, rng)
 
     def features(self, values: Values) -> Features:
-        matrix = csr(tuple(self.blocks.values()), self._documents(values))
+        blocks = tuple(self.blocks.values()) if self.hashed is None else (self.hashed,)
+        matrix = csr(blocks, self._documents(values))
         present = np.array([text is not None for text in values], bool)
         return Features(matrix=matrix, present=present, names=self._names)
 
@@ -65,8 +69,7 @@ class TextProcessor(Processor):
     def state(self) -> State:
         arrays = {f"tokens.{name}": array for name, array in self.tokens.arrays().items()}
         for name, block in self.blocks.items():
-            arrays |= {f"{name}.{part}": array for part, array in block.vocabulary.arrays().items()}
-            arrays[f"{name}.idf"] = block.idf
+            arrays |= {f"{name}.{part}": array for part, array in block.arrays().items()}
         return State(arrays=arrays)
 
     @classmethod
@@ -74,9 +77,8 @@ class TextProcessor(Processor):
         def vocabulary(name: str) -> Vocabulary:
             return Vocabulary.from_arrays(state.arrays[f"{name}.bytes"], state.arrays[f"{name}.offsets"])
 
-        blocks = {
-            name: TfIdf(cut, vocabulary(name), state.arrays[f"{name}.idf"]) for name, cut in _grams(config).items()
-        }
+        grams = {} if config.hashed_features else _grams(config)
+        blocks = {name: TfIdf(cut, vocabulary(name), state.arrays[f"{name}.idf"]) for name, cut in grams.items()}
         return cls(config, vocabulary("tokens"), blocks)
 
     def _documents(self, values: Values) -> Iterator[Sequence[Sequence[str]]]:
@@ -85,8 +87,10 @@ class TextProcessor(Processor):
             yield [[] if text is None else tokenise(text, symbols=self.config.symbols) for text in span]
 
     @cached_property
-    def _names(self) -> tuple[str, ...]:
+    def _names(self) -> Sequence[str]:
         """As users see them, in quotes: in runs of characters the borders of words are spaces."""
+        if self.hashed is not None:
+            return self.hashed.names
         return tuple(
             _SHOWN[name].format(gram) for name, block in self.blocks.items() for gram in block.vocabulary.entries
         )

@@ -7,7 +7,7 @@ Shape legend: U cells asked for, F columns of the features, P columns of the des
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ class Design:
     """
 
     mean: np.ndarray
-    """[F] float64"""
+    """[F] float64; of sparse features float32, of those that are seen"""
     factor: np.ndarray
     """[F] float64, 0 for a column that never varied; empty for sparse features"""
     gaps: np.ndarray
@@ -46,6 +46,8 @@ class Design:
     """[1] bool: training saw whole cells missing"""
     width: np.ndarray
     """[1] int64: F"""
+    seen: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
+    """[S] int32, ascending: the sparse columns that training rows have; empty: all"""
 
     @classmethod
     def fit(cls, block: Block, weights: np.ndarray) -> Design:
@@ -57,9 +59,15 @@ class Design:
         if isinstance(matrix, CSR):
             factor, gaps = np.zeros(0), np.zeros(0, np.int64)
             rows = matrix.take(cells)
+            seen, column = np.unique(rows.indices, return_inverse=True)
             weight = np.repeat(held[cells], np.diff(rows.indptr))
-            mean = np.bincount(rows.indices, rows.values * weight, width) / max(held[cells].sum(), 1e-300)
+            mean = np.bincount(column, rows.values * weight, len(seen)) / max(held[cells].sum(), 1e-300)
+            if not 0 < len(seen) < width:
+                seen = np.zeros(0, np.int64)
+                mean = np.zeros(width) if len(mean) < width else mean
+            mean = mean.astype(np.float32)
         else:
+            seen = np.zeros(0, np.int64)
             moments = _moments(matrix, cells, held)
             mean, gaps = moments.mean, moments.gaps
             varies = moments.deviation > 1e-6 * np.abs(mean) + 1e-12  # below that it is float32 rounding
@@ -71,12 +79,13 @@ class Design:
             gaps=gaps,
             absent=np.array([bool((held[~present] > 0).any())]),
             width=np.array([width]),
+            seen=seen.astype(np.int32),
         )
 
     @property
     def columns(self) -> int:
         """P"""
-        return int(self.width[0]) + len(self.gaps) + int(self.absent[0])
+        return (len(self.seen) or int(self.width[0])) + len(self.gaps) + int(self.absent[0])
 
     def matrix(self, features: Features, cells: np.ndarray) -> Any:
         """[U, P] for fitting: float32, or a SciPy matrix where the features are sparse."""
@@ -85,8 +94,9 @@ class Design:
         from scipy.sparse import csr_matrix, hstack
 
         there = features.present[cells]
-        counts = np.where(there, np.diff(features.matrix.indptr)[cells], 0)
-        rows = features.matrix.take(cells[there])
+        rows = self._known(features.matrix.take(cells[there]))
+        counts = np.zeros(len(cells), np.int64)
+        counts[there] = np.diff(rows.indptr)
         sparse = csr_matrix(
             (rows.values, rows.indices, np.concatenate([[0], np.cumsum(counts)])), shape=(len(cells), rows.width)
         )
@@ -101,11 +111,22 @@ class Design:
             if isinstance(features.matrix, CSR):
                 there = features.present[part]
                 some = out[begin : begin + _CELLS]
-                some[there] = features.matrix.take(part[there]).matmul(coefficients[: features.matrix.width])
+                rows = self._known(features.matrix.take(part[there]))
+                some[there] = rows.matmul(coefficients[: rows.width])
                 some[~there] = coefficients[-1] if self.absent[0] else self.mean @ coefficients
             else:
                 out[begin : begin + _CELLS] = self.dense(features, part) @ coefficients
         return out
+
+    def _known(self, rows: CSR) -> CSR:
+        """Without the columns that no training row has; the others are numbered anew."""
+        if not len(self.seen):
+            return rows
+        place = np.searchsorted(self.seen, rows.indices)
+        known = self.seen[np.minimum(place, len(self.seen) - 1)] == rows.indices
+        ends = np.concatenate([[0], np.cumsum(known)])[rows.indptr]
+        indices = place[known].astype(rows.indices.dtype)
+        return CSR(values=rows.values[known], indices=indices, indptr=ends, width=len(self.seen))
 
     def dense(self, features: Features, cells: np.ndarray) -> np.ndarray:
         """[U, P] float64."""

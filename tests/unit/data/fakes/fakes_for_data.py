@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import time
@@ -119,3 +120,38 @@ class ArrayBlob(Blob):
 
     def array(self, config):
         return (2, 2), np.dtype(np.int16)
+
+
+class Stream(Fake):
+    """A file read piece by piece, by a decoder like Blob's that may also hang; values are as long as the file."""
+
+    name, kinds, media, streamed, ragged = "stream", ("stream",), True, True, True
+
+    def load(self, cell, config, root, limits):
+        assert isinstance(cell[0], bytes) or cell[0].endswith(".bin"), "paths are handed over as they are"
+        content = files.read(cell[0], root=root, max_bytes=limits.stream_bytes)
+        if content.startswith(b"hang"):
+            ctypes.PyDLL(None).pause()  # waits for ever, and lets no other thread of Python run
+        if content.startswith(b"die"):
+            os._exit(3)
+        if content.startswith(b"look"):
+            raise BadCell(f"process {os.getpid()}")
+        if content.startswith(b"nil"):
+            return None, []
+        return np.frombuffer(content, np.uint8), []
+
+    def array(self, config):
+        return (64,), np.dtype(np.uint8)
+
+
+class Track(Fake):
+    """Reads of blobs what Blob does not."""
+
+    name, kinds = "track", ("track",)
+
+    def sniff(self, column):
+        named = [isinstance(c, str) and c.endswith(".bin") for c in column.cells]
+        return Evidence(strength=0.3, reason="blobs have tracks", kind="track", beside="track") if all(named) else None
+
+    def load(self, cell, config, root, limits):
+        return cell[0], []
