@@ -4,7 +4,8 @@
 
 RUN: runs on easy-VQA. Without any, three are fitted on 5,000 rows: classic, deep and auto. Of every run also the
 average of all it has tried is exported: an ensemble, with a network in it where the run had one. Bars: the same label
-on all 9,673 rows, probabilities within 1e-4, and the exported folder answers at least as many rows a second as the run (both in this process, alternately, one thread).
+on all 9,673 rows, probabilities within 1e-4, and the exported folder answers at least as many rows a second as the run
+(both in this process, alternately, one thread).
 """
 
 from __future__ import annotations

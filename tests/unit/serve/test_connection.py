@@ -1,4 +1,4 @@
-"""Connections as hostile clients use them, over a real socket: slow, endless, half-closed, pipelined, no HTTP at all."""
+"""Connections as hostile clients use them, over a real socket: slow, endless, half-closed, pipelined, no HTTP."""
 
 from __future__ import annotations
 
