@@ -19,8 +19,8 @@ from consilience.modalities.base import is_blank
 
 POWER = 0.95
 """Share of what there is to know about the target that a column must know alone to be suspected."""
-STANDS_OUT = 0.25
-"""Its remaining error is at most this share of the error of everything else."""
+STANDS_OUT, EASY = 0.25, 0.9
+"""Its remaining error is at most this share of the error of everything else, which knows less than `EASY` of it."""
 CLASS = 0.97
 """F1 of a single class from which a column is said to give it away."""
 FEWEST = 12
@@ -80,9 +80,9 @@ def suspects(
     for column, power in alone.items():
         rest = [p for name, p in powers.items() if name != inputs[column]]
         others = max([0.0, *(p for c, p in alone.items() if c != column), *rest])
-        if power >= POWER and 1 - power <= STANDS_OUT * (1 - others):
+        if power >= POWER and others < EASY and 1 - power <= STANDS_OUT * (1 - others):
             found.append(Suspect(column=column, kind="target", power=power, others=others))
-        elif column in classes:
+        elif column in classes and others < EASY:
             found += _gives_away(column, classes, goal[:, 0], names)
     told = {suspect.column for suspect in found}
     found += [

@@ -76,6 +76,18 @@ class AuditConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReportConfig:
+    errors: int = 12
+    """Worst errors that report.html shows with their cells; with 0 it holds no row of the data."""
+    slices: int = 3
+    """Columns of few values by which scores are broken down, besides the one that the split keeps together."""
+
+    def __post_init__(self) -> None:
+        if min(self.errors, self.slices) < 0:
+            raise ValueError("errors and slices may not be negative")
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunConfig:
     target: str | tuple[str, ...]
     """Column to predict; several, as "a,b" or a list, are learned together."""
@@ -107,6 +119,8 @@ class RunConfig:
     """How the best models are put together."""
     audit: AuditConfig = field(default_factory=AuditConfig)
     """What is asked of the chosen model at the end."""
+    report: ReportConfig = field(default_factory=ReportConfig)
+    """What report.html shows."""
 
     def __post_init__(self) -> None:
         if not self.time_budget > 0:

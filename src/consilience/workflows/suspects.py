@@ -127,11 +127,12 @@ def suspected(
         column: name
         for name, ways in same_cells(inputs).items()
         for column in inputs[ways[0]].plan.columns
-        if not MODALITIES.load(inputs[ways[0]].plan.modality).media
+        if MODALITIES.load(inputs[ways[0]].plan.modality).joint  # what people wrote may well tell the answer
         and column in train.table.columns
         and column in held.table.columns
     }
-    every = [c for c in train.table.columns if c in held.table.columns and c not in (*apart, group)]
+    taken = {column for given in inputs.values() for column in given.plan.columns} - {*owner}
+    every = [c for c in train.table.columns if c in held.table.columns and c not in (*apart, group, *taken)]
     some = {c: [*_columns(c, train, held)] for c in dict.fromkeys([*owner, *every])}
     sides = [Side(columns={c: some[c][k] for c in some}, target=part.target) for k, part in enumerate((train, held))]
     found = leaks.suspects(sides[0], sides[1], names=held.names, inputs=owner, powers=powers)
