@@ -61,6 +61,8 @@ class PretrainedConfig:
             raise ValueError("batch and width must be at least 1")
         if not 0 <= self.dropout < 1:
             raise ValueError("dropout must be at least 0 and below 1")
+        if self.keep.cut:
+            raise ValueError("keep.cut follows from unfreeze: set that, and leave keep.cut at 0")
         if self.unfreeze and not self.fusions:
             raise ValueError("unfreeze needs a fusion to train the layers with: name one in fusions")
         if self.unfreeze < 0 or not 0 < self.pace <= 1:
