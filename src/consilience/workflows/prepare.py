@@ -137,8 +137,6 @@ def plan_inputs(table: Table, config: RunConfig) -> tuple[Inference, dict[str, A
         raise ConfigError(problems)
     targets = columns_of(config.target, table)
     data = config.data
-    if data.weight is not None and data.weight in targets:
-        raise DataError(f"{table.name}: column {data.weight!r} is both the target and the weight of the rows")
     ignore = [*data.ignore, *(column for column in (data.group, data.weight) if column)]
     inference = infer(table, target=targets, ignore=tuple(ignore), assigned=assigned)
     if not inference.inputs:
@@ -161,9 +159,12 @@ def prepare(
     """`tables`: "train", and "valid" and "test" where the user gave them. `scratch`: a folder for loaded values and
     for what is fetched."""
     problems: dict[str, list[Problem]] = {side: [] for side in tables}
+    targets = columns_of(config.target, tables["train"])
+    if config.data.weight in targets:
+        name = tables["train"].name
+        raise DataError(f"{name}: column {config.data.weight!r} is both the target and the weight of the rows")
     tables, weights, warnings = weighed(tables, config.data.weight)
     table = tables["train"]
-    targets = columns_of(config.target, table)
     title = ", ".join(targets)
     asked = task_settings(config.task, "task", [])
     assert asked is not None, "checked with the config"
