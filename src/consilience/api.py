@@ -18,7 +18,7 @@ __all__ = ["FitResult", "Model", "audit", "evaluate", "fit", "inspect", "load", 
 def fit(
     train: Any = None,
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     valid: Any = None,
     test: Any = None,
     out: str | Path | None = None,
@@ -30,7 +30,9 @@ def fit(
 ) -> FitResult:
     """Train on a table and leave a run folder, or go on with one that was cut off.
 
-    `train`, `valid`, `test`: a path, a DataFrame, an Arrow table, a list of dicts or a dict of columns.
+    `target`: the column to predict, or several, as "a,b" or a list.
+    `train`, `valid`, `test`: a path or several, a folder, a DataFrame, an Arrow table, a Hugging Face dataset, a list
+    or a stream of dicts, or a dict of columns. What holds the sides of a split may be given as `train` alone.
     `out`: the run folder; a new one under runs/ when not given.
     `config`: any keys of a run's config, nested, as `consilience config show --preset auto` prints them.
     `settings`: "dotted.key=value" strings, as with --set.
@@ -48,7 +50,10 @@ def fit(
 
     sides = {"train": train, "valid": valid, "test": test}
     sources = {side: source for side, source in sides.items() if source is not None}
-    flags = {**(config or {}), **({} if target is None else {"target": target})}
+    flags = {
+        **(config or {}),
+        **({} if target is None else {"target": target if isinstance(target, str) else list(target)}),
+    }
     reporter = reporter or Reporter()
     if resume:
         if out is None:
@@ -60,19 +65,26 @@ def fit(
     return run_fit(sources, resolved, out=new_run(out), reporter=reporter)
 
 
-def predict(run: str | Path, rows: Any, *, media_root: str | Path | None = None) -> list[Any]:
+def predict(
+    run: str | Path, rows: Any, *, media_root: str | Path | None = None, allow_urls: Sequence[str] = ()
+) -> list[Any]:
     """One answer for each row of a table. To answer often, `load` once and use `Model.predict`."""
-    return load(run).predict(rows, root=Path(media_root) if media_root else None)
+    return load(run).predict(rows, root=Path(media_root) if media_root else None, allow_urls=allow_urls)
 
 
 def evaluate(
-    run: str | Path, table: Any, *, by: str | None = None, media_root: str | Path | None = None
+    run: str | Path,
+    table: Any,
+    *,
+    by: str | None = None,
+    media_root: str | Path | None = None,
+    allow_urls: Sequence[str] = (),
 ) -> dict[str, Any]:
     """{"metrics": {name: {"value", "ci95"}}, "rows", "bad_cells", "by"} of a run or bundle on a table with targets."""
     from consilience.workflows.answer import evaluate as run_evaluate
 
     root = Path(media_root) if media_root else None
-    return run_evaluate(Path(run), table, by=by, root=root, seed=0, reporter=Reporter())
+    return run_evaluate(Path(run), table, by=by, root=root, hosts=allow_urls, seed=0, reporter=Reporter())
 
 
 def audit(
@@ -95,7 +107,7 @@ def audit(
     return run_audit(Path(run), table, html=page, root=root, seconds=seconds, reporter=Reporter())
 
 
-def inspect(table: Any, *, target: str | None = None) -> dict[str, Any]:
+def inspect(table: Any, *, target: str | Sequence[str] | None = None) -> dict[str, Any]:
     """What each column of a table is taken for, and why."""
     from consilience.workflows.inspect import inspect as run_inspect
 

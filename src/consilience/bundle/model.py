@@ -14,6 +14,7 @@ from consilience.core.limits import Limits
 from consilience.core.progress import Reporter
 from consilience.data.cells import Cells, Dataset, Problem
 from consilience.data.encode import Encoding
+from consilience.data.fetch import fetching
 from consilience.data.infer import InputPlan
 from consilience.data.loader import load as load_cells
 from consilience.data.sources import read
@@ -66,19 +67,34 @@ class Model:
     limits: Limits
     columns: tuple[str, ...]
     """Every column that was an input in training, also those that this model does not look at: they may be given."""
+    targets: tuple[str, ...] = ()
+    """Columns of the target; empty: the one called `target`."""
+    weight: str | None = None
+    """Column that said how much each row counts; metrics count rows by it where a table has it."""
 
-    def predict(self, rows: Any, *, root: Path | None = None) -> list[Any]:
-        """One answer for each row, in order. `rows`: a path, DataFrame, Arrow table, dict (one row), list of dicts or
-        dict of columns. A column that is absent is missing on every row."""
-        if isinstance(rows, Mapping) and not any(isinstance(v, list | tuple | np.ndarray) for v in rows.values()):
-            rows = [dict(rows)]
-        return self.answer(read(rows, root=root)).labels
+    def predict(self, rows: Any, *, root: Path | None = None, allow_urls: Sequence[str] = ()) -> list[Any]:
+        """One answer for each row, in order: a label or a number, a list of labels, or of several targets a dict by
+        target. `rows`: a dict (one row), or whatever `data.sources.read` takes: a path,
+        DataFrame, Arrow table, dataset, list or stream of dicts, dict of columns. A column that is absent is missing on
+        every row. `allow_urls`: hosts whose URLs in media cells are fetched."""
+        return self._answered(rows, root, allow_urls).labels
 
-    def predict_proba(self, rows: Any, *, root: Path | None = None) -> np.ndarray:
-        """[N, K] float64: a probability for each of `classes`; for regression the value itself [N, 1]."""
-        if isinstance(rows, Mapping) and not any(isinstance(v, list | tuple | np.ndarray) for v in rows.values()):
-            rows = [dict(rows)]
-        return self.answer(read(rows, root=root)).answers
+    def predict_proba(self, rows: Any, *, root: Path | None = None, allow_urls: Sequence[str] = ()) -> np.ndarray:
+        """[N, K] float64: a probability for each of `classes`; for regression the value itself [N, 1]; for several
+        targets the columns of all of them."""
+        return self._answered(rows, root, allow_urls).answers
+
+    @property
+    def media(self) -> tuple[str, ...]:
+        """Columns of files and bytes."""
+        plans = [given.plan for given in self.inputs.values()]
+        return tuple(c for plan in plans if MODALITIES.load(plan.modality).media for c in plan.columns)
+
+    def _answered(self, rows: Any, root: Path | None, hosts: Sequence[str]) -> Prediction:
+        single = isinstance(rows, Mapping) and not any(isinstance(v, list | tuple | np.ndarray) for v in rows.values())
+        table = read([dict(rows)] if single else rows, root=root)
+        with fetching(table, self.media, hosts, max_bytes=self.limits.bytes) as given:
+            return self.answer(given)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -115,10 +131,11 @@ def encodings(inputs: Mapping[str, Input]) -> dict[str, Encoding]:
 
 
 def same_cells(inputs: Mapping[str, Input]) -> dict[str, tuple[str, ...]]:
-    """What users call an input, and the ways of looking at its cells (as they are, through a backbone) that have it."""
-    found: dict[tuple[str, ...], list[str]] = {}
+    """What users call an input, and the ways of looking at its cells (as they are, through a backbone) that have it.
+    Another modality that reads the same columns (the sound of a film) is another input."""
+    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for name in sorted(inputs, key=lambda name: (inputs[name].backbone is not None, name)):
-        found.setdefault(inputs[name].plan.columns, []).append(name)
+        found.setdefault((inputs[name].plan.modality, inputs[name].plan.columns), []).append(name)
     out = {}
     for first, *others in found.values():
         backbone = inputs[first].backbone

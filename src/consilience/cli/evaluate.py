@@ -6,13 +6,14 @@ import argparse
 from pathlib import Path
 
 from consilience.cli.output import Terminal, print_json, print_table, show_metric
-from consilience.cli.tables import add_table, the_table
+from consilience.cli.tables import add_allow_url, add_table, the_table
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("run_folder", metavar="RUN", help="a run, or its bundle")
     add_table(command, "rows with the target column")
     command.add_argument("--by", metavar="COL", help="also for each value of this column")
+    add_allow_url(command)
     command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap intervals (default: 0)")
     command.add_argument(
@@ -25,7 +26,13 @@ def run(args: argparse.Namespace) -> int:
 
     root = Path(args.media_root) if args.media_root else None
     found = evaluate(
-        Path(args.run_folder), the_table(args.table), by=args.by, root=root, seed=args.seed, reporter=Terminal()
+        Path(args.run_folder),
+        the_table(args.table),
+        by=args.by,
+        root=root,
+        hosts=args.allow_url,
+        seed=args.seed,
+        reporter=Terminal(),
     )
     if args.json:
         print_json(found)

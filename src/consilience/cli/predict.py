@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from consilience.cli.output import Terminal
-from consilience.cli.tables import add_table, the_table
+from consilience.cli.tables import add_allow_url, add_table, the_table
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
@@ -16,6 +16,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
     add_table(command, "rows to answer; columns that are absent count as missing")
     command.add_argument("--out", metavar="FILE", help=".csv, .parquet or .jsonl (default: CSV on standard output)")
     command.add_argument("--proba", action="store_true", help="also one column proba_<class> for every class")
+    add_allow_url(command)
     command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
 
 
@@ -26,7 +27,13 @@ def run(args: argparse.Namespace) -> int:
     out = Path(args.out) if args.out else None
     root = Path(args.media_root) if args.media_root else None
     found = predict(
-        Path(args.run_folder), the_table(args.table), out=out, proba=args.proba, root=root, reporter=reporter
+        Path(args.run_folder),
+        the_table(args.table),
+        out=out,
+        proba=args.proba,
+        root=root,
+        hosts=args.allow_url,
+        reporter=reporter,
     )
     if out is None:
         writer = csv.writer(sys.stdout, lineterminator="\n")

@@ -19,6 +19,17 @@ def add_table(command: argparse.ArgumentParser, what: str = "", *, optional: boo
     command.add_argument("table", metavar="TABLE", nargs="*" if optional else "+", help=text)
 
 
+def add_allow_url(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--allow-url",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="fetch URLs of pictures and other media from this host (HOST or HOST:PORT; may be repeated); without it "
+        "nothing is fetched",
+    )
+
+
 def the_table(given: str | Sequence[str]) -> Any:
     """What `data.sources.read` takes."""
     parts = [given] if isinstance(given, str) else [*given]

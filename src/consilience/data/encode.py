@@ -59,7 +59,9 @@ class Encoding:
         loading = (
             plain(job.config) if job.modality.media else None
         )  # of other cells, the loaded value itself is the key
-        return self.store.space(fingerprint([about["fingerprint"], loading]), about={**about, "loading": loading})
+        return self.store.space(
+            fingerprint([about["fingerprint"], loading]), about={"what": "vectors", **about, "loading": loading}
+        )
 
 
 @dataclass

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 from consilience.core.errors import DataError, UserError, unknown
 from consilience.core.files import Stored
 from consilience.core.registry import Family
-from consilience.data.table import Table, blocks, pick
+from consilience.data.table import BLOCK, HEAVY, LazyColumn, Table, blocks, pick
 from consilience.modalities import MODALITIES
 from consilience.modalities.base import ColumnSample, Evidence, Modality, blanks
 
@@ -80,7 +80,7 @@ class _Choice:
 def infer(
     table: Table,
     *,
-    target: str | None,
+    target: str | Sequence[str] | None,
     ignore: Iterable[str] = (),
     assigned: Assigned | None = None,
     modalities: Family = MODALITIES,
@@ -88,14 +88,15 @@ def infer(
     """Plan the inputs of `table`. Raises DataError for unknown or contradictory columns, and for a column that no
     modality recognises."""
     ignored, given = frozenset(ignore), dict(assigned or {})
+    targets = (target,) if isinstance(target, str) else tuple(target or ())
     parts = {name: modalities.load(name)() for name in modalities}
     kinds = known_kinds(parts)
-    _check(table, target, ignored, given, kinds)
+    _check(table, targets, ignored, given, kinds)
     by_hand: dict[str, str] = {}
     for name, (_, columns) in given.items():
         for column in columns:
             by_hand.setdefault(column, name)
-    labels = {column for column in table.labels if column != target and column not in by_hand}
+    labels = {column for column in table.labels if column not in targets and column not in by_hand}
     ignored |= labels
     samples: dict[str, ColumnSample] = {}
     choices: dict[str, _Choice] = {}
@@ -106,7 +107,7 @@ def infer(
         if column in by_hand:
             name = by_hand[column]
             choices[column] = _assign(name, kinds[given[name][0]], given[name][0], samples[column], parts)
-        elif column != target and samples[column].cells:
+        elif column not in targets and samples[column].cells:
             choices[column] = _claim(table.name, samples[column], parts, kinds)
     inputs = _group(table, choices, by_hand, given, parts, taken={*table.columns} - ignored)
     for name in given:  # inputs of columns that another input reads too, with another modality
@@ -115,12 +116,14 @@ def infer(
             read = [_assign(name, kinds[kind], kind, samples[column], parts).kind for column in columns]
             inputs[name] = InputPlan(name=name, modality=kinds[kind], columns=tuple(columns), kinds=tuple(read))
     if not inputs:
-        raise DataError(f"{table.name}: no column is left to learn from ({len(table)} rows, target {target!r})")
+        raise DataError(
+            f"{table.name}: no column is left to learn from ({len(table)} rows, target {', '.join(targets)!r})"
+        )
     owner: dict[str, str] = {}
     for plan in inputs.values():
         for column in plan.columns:
             owner.setdefault(column, plan.name)
-    reports = [_report(table, c, samples.get(c), choices.get(c), owner.get(c), c == target) for c in table.columns]
+    reports = [_report(table, c, samples.get(c), choices.get(c), owner.get(c), c in targets) for c in table.columns]
     reports = [replace(r, reason="only names the row") if r.name in labels else r for r in reports]
     return Inference(inputs=inputs, columns=reports, samples=samples)
 
@@ -151,20 +154,34 @@ def sample(table: Table, column: str) -> ColumnSample:
     ranked by a hash of the cell and of how often it has occurred before). A longer column is first thinned evenly by
     position to 100,000, so there another order of rows gives a slightly different sample.
     """
-    there = _there(table[column])
+    cells = table[column]
+    there = _there(cells)
     if len(there) > _EXACT:
         there = there[(np.arange(_EXACT) * (len(there) / _EXACT)).astype(np.int64)]
-    cells = pick(table[column], there)
+    ranked = sorted(_ranks(cells, there))
+    chosen = pick(cells, [row for _, row in ranked[:SAMPLE]])
+    if isinstance(cells, LazyColumn) and cells.block < BLOCK:  # large values: not too many of them
+        sizes = np.cumsum([len(cell) if isinstance(cell, str | bytes) else 0 for cell in chosen])
+        chosen = chosen[: max(1, int(np.searchsorted(sizes, HEAVY, side="right")))]
+    return ColumnSample(name=column, cells=chosen, rows=len(table), distinct=len(set(chosen)), root=table.root)
+
+
+def _ranks(cells: Sequence[Any], rows: np.ndarray) -> Iterator[tuple[bytes, int]]:
+    """A rank and the row, for each of the rows (which ascend). Large values are not held together."""
     seen: dict[bytes, int] = {}
-    ranked: list[tuple[bytes, int]] = []
-    for i, cell in enumerate(cells):
+    for row, cell in _each(cells, rows):
         # A long value is ranked by its length and first bytes: hashing all of every picture would not be quick.
         content = repr((len(cell), cell[:256]) if isinstance(cell, bytes) else cell).encode("utf-8", "surrogatepass")
         seen[content] = again = seen.get(content, 0) + 1
-        ranked.append((hashlib.blake2b(content, digest_size=8, salt=again.to_bytes(8)).digest(), i))
-    ranked.sort()
-    chosen = [cells[i] for _, i in ranked[:SAMPLE]]
-    return ColumnSample(name=column, cells=chosen, rows=len(table), distinct=len(set(chosen)), root=table.root)
+        yield hashlib.blake2b(content, digest_size=8, salt=again.to_bytes(8)).digest(), row
+
+
+def _each(cells: Sequence[Any], rows: np.ndarray) -> Iterator[tuple[int, Any]]:
+    begin = 0
+    for block in blocks(cells):
+        first, last = np.searchsorted(rows, [begin, begin + len(block)])
+        yield from ((row, block[row - begin]) for row in rows[first:last].tolist())
+        begin += len(block)
 
 
 def _there(cells: Sequence[Any]) -> np.ndarray:
@@ -197,16 +214,15 @@ def known_kinds(parts: Mapping[str, Modality]) -> dict[str, str]:
 
 
 def _check(
-    table: Table, target: str | None, ignored: Collection[str], given: Assigned, kinds: Mapping[str, str]
+    table: Table, targets: Collection[str], ignored: Collection[str], given: Assigned, kinds: Mapping[str, str]
 ) -> None:
     """Everything that contradicts the table or itself, all at once."""
     problems: list[str] = []
-    named = [("target", target)] if target is not None else []
+    named = [("target", target) for target in targets]
     named += [("ignored column", c) for c in sorted(ignored)]
     named += [(f"column of input {name!r}", c) for name, (_, columns) in given.items() for c in columns]
     problems += [unknown(what, column, table.columns) for what, column in named if column not in table.columns]
-    if target in ignored:
-        problems.append(f"column {target!r} is both the target and ignored")
+    problems += [f"column {target!r} is both the target and ignored" for target in targets if target in ignored]
     owner: dict[str, str] = {}
     for name, (kind, columns) in given.items():
         if kind not in kinds:
@@ -214,7 +230,7 @@ def _check(
         if not columns:
             problems.append(f"input {name!r} has no column")
         for column in columns:
-            if column == target:
+            if column in targets:
                 problems.append(f"column {column!r} is the target and cannot be part of input {name!r}")
             if column in ignored:
                 problems.append(f"column {column!r} is ignored and cannot be part of input {name!r}")
@@ -222,7 +238,7 @@ def _check(
                 problems.append(f"column {column!r} is given to two inputs, {owner[column]!r} and {name!r}")
             owner.setdefault(column, name)
     for name in given:
-        if name in table.columns and name != target and name not in ignored and name not in owner:
+        if name in table.columns and name not in targets and name not in ignored and name not in owner:
             problems.append(f"input {name!r} is called like a column that is an input of its own; choose another name")
     if problems:
         raise DataError("\n".join(f"{table.name}: {problem}" for problem in problems))

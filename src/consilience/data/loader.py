@@ -6,6 +6,7 @@ Knows no modality: it asks the modality of each input what is equal, what is mis
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from consilience.data.encode import Encoding, encode
 from consilience.data.infer import InputPlan
 from consilience.data.keys import KEY_BYTES
 from consilience.data.sink import FileSink, Sink, open_sink
+from consilience.data.spill import Spill
 from consilience.data.store import Store
 from consilience.data.stored import StoreSink, loaded_space
 from consilience.data.table import Table
@@ -72,11 +74,14 @@ def load(
     encodings: by input, how its cells become vectors of a frozen backbone, which are then its values.
     """
     limits = Limits() if limits is None else limits
-    inputs = [_distinct(table, plan, modalities.load(plan.modality)(), configs[name]) for name, plan in plans.items()]
-    tick = _ticker(progress, sum(len(item.cells) for item in inputs))
     sinks: list[Sink] = []
     try:
-        with Workers(_count(workers, inputs)) as pool:
+        with ExitStack() as stack:
+            spill = stack.enter_context(Spill(scratch))
+            parts = {name: modalities.load(plan.modality)() for name, plan in plans.items()}
+            inputs = [_distinct(table, plan, parts[name], configs[name], spill) for name, plan in plans.items()]
+            tick = _ticker(progress, sum(len(item.cells) for item in inputs))
+            pool = stack.enter_context(Workers(_count(workers, inputs)))
             loaded = {}
             for item in inputs:
                 job = Job(modality=item.modality, config=item.config, root=table.root, limits=limits)
@@ -100,17 +105,20 @@ def load(
     return Dataset(inputs=loaded, rows=len(table))
 
 
-def _distinct(table: Table, plan: InputPlan, modality: Modality, config: Any) -> _Input:
-    """Distinct cells in the order of their first row; nothing depends on that order. All missing rows share one."""
+def _distinct(table: Table, plan: InputPlan, modality: Modality, config: Any, spill: Spill) -> _Input:
+    """Distinct cells in the order of their first row; nothing depends on that order. All missing rows share one. Large
+    values of media are put aside in `spill`."""
     number: dict[Any, int] = {}
     cells: list[RawCell | None] = []
     index = np.empty(len(table), np.int64)
     for r, cell in enumerate(zip(*(table[column] for column in plan.columns), strict=True)):
         # The types belong to the key because 1 == 1.0 == True in Python: else the first of them would win.
-        key = None if modality.missing(cell) else (modality.key(cell), *map(type, cell))
+        known = tuple(map(spill.key, cell)) if modality.media else cell
+        key = None if modality.missing(cell) else (modality.key(known), *map(type, cell))
         u = number.setdefault(key, len(cells))
         if u == len(cells):
-            cells.append(None if key is None else cell)
+            kept = tuple(map(spill.aside, cell)) if modality.media else cell
+            cells.append(None if key is None else kept)
         index[r] = u
     return _Input(plan=plan, modality=modality, config=config, cells=cells, index=index)
 

@@ -43,11 +43,11 @@ class Network(Member):
         return self.task.activate(self.scores(view))
 
     def scores(self, view: View) -> np.ndarray:
-        """Raw scores of the head [N, K] float32. Each distinct cell is encoded once in a stretch of rows."""
+        """Raw scores of the head [N, score_width] float32. Each distinct cell is encoded once in a stretch of rows."""
         self.model.eval()
         threads = torch.get_num_threads()
         torch.set_num_threads(sensible())  # as in training: another number could round another way
-        out = [np.zeros((0, self.task.width), np.float32)]
+        out = [np.zeros((0, self.task.score_width), np.float32)]
         with torch.inference_mode():
             for start in range(0, len(view), _ROWS):
                 out.append(self._stretch(view, np.arange(start, min(start + _ROWS, len(view)))))
@@ -124,7 +124,7 @@ def build(config: DeepConfig, inputs: Mapping[str, Any], task: Task) -> Network:
         auxiliary=config.auxiliary,
         encoders={name: encode(encoder) for name, encoder in chosen.items()},
     )
-    return Network(FusedModel(full, encoders, task.width), task, config=full, built_from=inputs)
+    return Network(FusedModel(full, encoders, task.score_width), task, config=full, built_from=inputs)
 
 
 def _encoders(given: Mapping[str, Any]) -> tuple[Family, str]:
