@@ -33,6 +33,7 @@ OTHERS = {
     "image/vgg": {**CONVOLUTIONS, "convolutions": 1},
     "audio/cnn": {"width": 8, "channels": 6, "stages": 2, "dropout": 0.5},
     "audio/gru": {"width": 8, "dropout": 0.5},
+    "video/gru": {"width": 8, "channels": 6, "dropout": 0.5},
     "tabular/mlp": {"width": 8, "hidden": 8, "layers": 1, "dropout": 0.5},
     "frozen/vectors": {"dropout": 0.5},
 }  # fmt: skip
