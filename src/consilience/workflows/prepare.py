@@ -118,6 +118,8 @@ class Prepared:
     """Inputs as their modality sees them, sorted."""
     pretrained: tuple[str, ...]
     """Inputs as the preset `pretrained` sees them, sorted: through a backbone where there is one; empty without any."""
+    unfrozen: tuple[str, ...]
+    """The same, where the last layers of each backbone are trained along."""
 
 
 def plan_inputs(table: Table, config: RunConfig) -> tuple[Inference, dict[str, Any]]:
@@ -137,8 +139,6 @@ def plan_inputs(table: Table, config: RunConfig) -> tuple[Inference, dict[str, A
         raise ConfigError(problems)
     targets = columns_of(config.target, table)
     data = config.data
-    if data.weight is not None and data.weight in targets:
-        raise DataError(f"{table.name}: column {data.weight!r} is both the target and the weight of the rows")
     ignore = [*data.ignore, *(column for column in (data.group, data.weight) if column)]
     inference = infer(table, target=targets, ignore=tuple(ignore), assigned=assigned)
     if not inference.inputs:
@@ -161,9 +161,12 @@ def prepare(
     """`tables`: "train", and "valid" and "test" where the user gave them. `scratch`: a folder for loaded values and
     for what is fetched."""
     problems: dict[str, list[Problem]] = {side: [] for side in tables}
+    targets = columns_of(config.target, tables["train"])
+    if config.data.weight in targets:
+        name = tables["train"].name
+        raise DataError(f"{name}: column {config.data.weight!r} is both the target and the weight of the rows")
     tables, weights, warnings = weighed(tables, config.data.weight)
     table = tables["train"]
-    targets = columns_of(config.target, table)
     title = ", ".join(targets)
     asked = task_settings(config.task, "task", [])
     assert asked is not None, "checked with the config"
@@ -187,7 +190,14 @@ def prepare(
     configs |= {name: view.backbone.load_config(configs[view.of]) for name, view in frozen.items()}
     seen = {view.of for view in frozen.values()}
     own = tuple(sorted(n for n in inference.inputs if _looks_itself(config) or n not in seen))
-    pretrained = tuple(sorted({*frozen, *(n for n in inference.inputs if n not in seen)})) if frozen else ()
+    rest = {n for n in inference.inputs if n not in seen}
+    pretrained, unfrozen = (
+        tuple(sorted(rest.union(some))) if some else ()
+        for some in (
+            [n for n, view in frozen.items() if not view.backbone.config.cut],
+            [n for n, view in frozen.items() if view.backbone.config.cut],
+        )
+    )
     plans = {n: inference.inputs[n] for n in own} | {name: view.plan for name, view in frozen.items()}
     for given in tables.values():
         require_some(given, [column for plan in plans.values() for column in plan.columns])
@@ -267,6 +277,7 @@ def prepare(
         | {f"the backbone of {name}": view.backbone.fingerprint for name, view in frozen.items()},
         own=own,
         pretrained=pretrained,
+        unfrozen=unfrozen,
     )
 
 
@@ -379,6 +390,8 @@ def _fit(plan: InputPlan, config: Any, cells: Cells, rows: np.ndarray, view: Fro
     values = Chosen(cells.values, seen)
     if view is not None:
         backbone = view.backbone
+        if backbone.config.cut:
+            return FrozenProcessor.plain(backbone.width, name=backbone.name)
         return FrozenProcessor.fit(values, weights=counts[seen], width=backbone.width, name=backbone.name)
     return MODALITIES.load(plan.modality)().fit(values, config, weights=counts[seen])  # type: ignore[no-any-return]
 
