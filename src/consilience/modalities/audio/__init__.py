@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from PIL import Image as Picture
 
 from consilience.core.batch import Tokens
 from consilience.core.errors import UserError
@@ -36,6 +35,7 @@ from consilience.modalities.base import (
     is_blank,
     spread,
 )
+from consilience.modalities.png import png
 
 PREVIEW_COLUMNS = 320
 """Columns of the picture of a sound, at most about."""
@@ -180,10 +180,7 @@ class Audio(Modality):
         levels = mel[: len(mel) // step * step].reshape(-1, step, mel.shape[1]).mean(1).T[::-1]
         low, high = np.quantile(levels, [0.02, 0.995])
         grey = np.round(255 * np.clip((levels - low) / max(float(high - low), 1e-6), 0, 1)).astype(np.uint8)
-        picture = Picture.fromarray(grey).resize((max(1, grey.shape[1]), 2 * grey.shape[0]))
-        buffer = io.BytesIO()
-        picture.save(buffer, "PNG", optimize=True)
-        return Preview(words=words, content=buffer.getvalue(), media_type="image/png")
+        return Preview(words=words, content=png(grey.repeat(2, axis=0)), media_type="image/png")
 
     def example(self, config: AudioConfig, processor: Processor, rng: np.random.Generator) -> tuple[bytes, ...]:
         """A WAV of a few soft random tones, up to half a second long."""

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from PIL import Image as Picture
 
 from consilience.core.batch import Tokens
 from consilience.core.errors import BadCell, UserError
@@ -35,6 +34,7 @@ from consilience.modalities.base import (
     is_blank,
     spread,
 )
+from consilience.modalities.png import png
 from consilience.modalities.video import augment, collate, features, load, sniff
 from consilience.modalities.video.config import Config as VideoConfig
 
@@ -152,9 +152,7 @@ class Video(Modality):
         if not len(frames):
             return Preview(words=words)
         chosen = frames[np.unique(np.linspace(0, len(frames) - 1, PREVIEW_FRAMES).round().astype(int))]
-        buffer = io.BytesIO()
-        Picture.fromarray(np.concatenate(list(chosen), axis=1)).save(buffer, "PNG", optimize=True)
-        return Preview(words=words, content=buffer.getvalue(), media_type="image/png")
+        return Preview(words=words, content=png(np.concatenate(list(chosen), axis=1)), media_type="image/png")
 
     def example(self, config: VideoConfig, processor: Processor, rng: np.random.Generator) -> tuple[bytes, ...]:
         """A film of a soft random picture that wanders, with a noise beside it, a third of a second long."""
