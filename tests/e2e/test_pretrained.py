@@ -204,7 +204,7 @@ def test_encode_fills_the_store(place, capsys):
         (["--backbone", "text"], "write it as KEY=FOLDER"),
         (["--backbone", "text=letters", "text=mine"], "text is given twice"),
         (["--backbone", "text=letters", "--set", "pretrained.keep.cut=1"], "follows from unfreeze"),
-        (["--backbone", "text=letters", "--set", 'pretrained.fusions=["nothing"]'], "unknown feature fusion"),
+        (["--backbone", "text=letters", "--set", 'pretrained.fusions=["nothing"]'], "unknown fusion 'nothing'"),
         (["--backbone", "text=patches"], "no text backbone that is known here"),
         (["--backbone", "tabular=letters"], "no backbones of this modality"),
         ([], "needs weights"),
