@@ -14,7 +14,6 @@ import pytest
 from consilience.cli import main
 
 ROWS = 48
-LABELS = ("red low", "red high", "blue low", "blue high")
 
 
 def run(*words: object) -> int:
@@ -24,45 +23,9 @@ def run(*words: object) -> int:
         return int(stop.code or 0)
 
 
-def write(path: Path, rows: list[dict]) -> Path:
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
 def read(path: Path) -> list[dict]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
-
-
-def make(folder: Path, rows: int = ROWS) -> list[dict]:
-    """Films (colour tells half of the label, their sound the other half) and voice notes (which tell what the sound
-    does), either of them missing now and then, and both on some rows."""
-    rng = np.random.default_rng(0)
-    (folder / "m").mkdir()
-    table = []
-    for n in range(rows):
-        blue, high = n % 4 // 2, n % 2
-        colour = (20, 30, 200) if blue else (210, 40, 30)
-        heard = media.tone((300, 1_500)[high] * rng.uniform(0.9, 1.1), seconds=0.4)
-        form, codec, ending = (("mp4", "mpeg4", "mp4"), ("avi", "mjpeg", "avi"))[n % 5 == 0]
-        pictures = media.moving_square(frames=4, colour=colour)
-        silent = n % 7 == 3
-        content = media.film(pictures, container=form, codec=codec, samples=None if silent else heard)
-        (folder / f"m/{n}.{ending}").write_bytes(content)
-        (folder / f"m/{n}.wav").write_bytes(media.wav(heard + rng.normal(0, 0.01, len(heard)).astype(np.float32)))
-        gone = n % 11
-        table.append(
-            {
-                "clip": "" if gone in (1, 3) else f"m/{n}.{ending}",
-                "voice": "" if gone in (2, 3) else f"m/{n}.wav",
-                "price": n % 3,
-                "label": LABELS[n % 4],
-            }
-        )
-    return table
 
 
 BAD = {
@@ -116,9 +79,9 @@ def spoil(folder: Path, table: list[dict]) -> dict[int, tuple[str, str]]:
 def made(tmp_path_factory) -> tuple[Path, dict[int, tuple[str, str]]]:
     """A fitted run beside its table, and which lines are bad."""
     folder = tmp_path_factory.mktemp("media")
-    table = make(folder)
+    table = media.table(folder, ROWS)
     expected = spoil(folder, table)
-    write(folder / "train.csv", table)
+    media.write(folder / "train.csv", table)
     code = run(
         *("fit", folder / "train.csv", "--target", "label", "--preset", "classic", "--out", folder / "run", "--json"),
         *("--set", 'classic.single=["linear"]', "--set", 'classic.joined=["linear"]', "--split", "0.7,0.3,0"),
@@ -157,17 +120,17 @@ def test_predict_takes_any_cell_missing(made) -> None:
     folder, _ = made
     table = read(folder / "train.csv")[20:32]
     rows = [*table, {**table[0], "clip": ""}, {**table[0], "voice": ""}, {**table[0], "clip": "", "voice": ""}]
-    write(folder / "new.csv", rows)
+    media.write(folder / "new.csv", rows)
     assert run("predict", folder / "run", folder / "new.csv", "--out", folder / "answers.csv", "--proba") == 0
     answers = read(folder / "answers.csv")
     assert len(answers) == len(rows)
     assert np.mean([a["prediction"] == a["label"] for a in answers[:12]]) >= 0.7
-    write(folder / "turned.csv", rows[::-1])
+    media.write(folder / "turned.csv", rows[::-1])
     assert run("predict", folder / "run", folder / "turned.csv", "--out", folder / "turned_answers.csv", "--proba") == 0
     turned = read(folder / "turned_answers.csv")[::-1]
-    probabilities = [[float(a[f"proba_{label}"]) for label in LABELS] for a in answers]
+    probabilities = [[float(a[f"proba_{label}"]) for label in media.LABELS] for a in answers]
     np.testing.assert_allclose(
-        probabilities, [[float(a[f"proba_{label}"]) for label in LABELS] for a in turned], atol=1e-6
+        probabilities, [[float(a[f"proba_{label}"]) for label in media.LABELS] for a in turned], atol=1e-6
     )
 
 
@@ -196,7 +159,7 @@ def test_serve_takes_a_recording(made) -> None:
     with TestClient(application(engine), raise_server_exceptions=False) as client:
         sent = client.post("/v1/predict", files={"voice": ("note.wav", note), "clip": ("film.avi", film)})
         assert sent.status_code == 200, sent.text
-        assert LABELS[30 % 4] in sent.text
+        assert media.LABELS[30 % 4] in sent.text
         assert client.post("/v1/predict", files={"voice": ("note.wav", note)}).status_code == 200
         broken = client.post("/v1/predict", files={"voice": ("note.wav", b"not a sound")})
         assert broken.status_code in (400, 422)
@@ -210,7 +173,7 @@ def test_serve_takes_a_recording(made) -> None:
 def test_networks_and_their_export(made, tmp_path, capsys) -> None:
     folder, _ = made
     table = [row for n, row in enumerate(read(folder / "train.csv")) if n == 0 or n > 11]
-    write(folder / "good.csv", table)
+    media.write(folder / "good.csv", table)
     out = tmp_path / "deep"
     assert (
         run(
