@@ -118,6 +118,8 @@ class Prepared:
     """Inputs as their modality sees them, sorted."""
     pretrained: tuple[str, ...]
     """Inputs as the preset `pretrained` sees them, sorted: through a backbone where there is one; empty without any."""
+    unfrozen: tuple[str, ...]
+    """The same, where the last layers of each backbone are trained along."""
 
 
 def plan_inputs(table: Table, config: RunConfig) -> tuple[Inference, dict[str, Any]]:
@@ -188,7 +190,14 @@ def prepare(
     configs |= {name: view.backbone.load_config(configs[view.of]) for name, view in frozen.items()}
     seen = {view.of for view in frozen.values()}
     own = tuple(sorted(n for n in inference.inputs if _looks_itself(config) or n not in seen))
-    pretrained = tuple(sorted({*frozen, *(n for n in inference.inputs if n not in seen)})) if frozen else ()
+    rest = {n for n in inference.inputs if n not in seen}
+    pretrained, unfrozen = (
+        tuple(sorted(rest.union(some))) if some else ()
+        for some in (
+            [n for n, view in frozen.items() if not view.backbone.config.cut],
+            [n for n, view in frozen.items() if view.backbone.config.cut],
+        )
+    )
     plans = {n: inference.inputs[n] for n in own} | {name: view.plan for name, view in frozen.items()}
     for given in tables.values():
         require_some(given, [column for plan in plans.values() for column in plan.columns])
@@ -268,6 +277,7 @@ def prepare(
         | {f"the backbone of {name}": view.backbone.fingerprint for name, view in frozen.items()},
         own=own,
         pretrained=pretrained,
+        unfrozen=unfrozen,
     )
 
 
@@ -380,6 +390,8 @@ def _fit(plan: InputPlan, config: Any, cells: Cells, rows: np.ndarray, view: Fro
     values = Chosen(cells.values, seen)
     if view is not None:
         backbone = view.backbone
+        if backbone.config.cut:
+            return FrozenProcessor.plain(backbone.width, name=backbone.name)
         return FrozenProcessor.fit(values, weights=counts[seen], width=backbone.width, name=backbone.name)
     return MODALITIES.load(plan.modality)().fit(values, config, weights=counts[seen])  # type: ignore[no-any-return]
 
