@@ -67,6 +67,10 @@ def test_calibrated_models_are_believed():
     assert said.count("calibrated") >= 18
 
 
+def test_few_rows_are_no_proof_of_trust():
+    assert verdicts.calibration(stated(lambda c: c, 0, rows=40), seed=0)["says"] == "few"
+
+
 @pytest.mark.parametrize(
     ("share", "says"),
     [
