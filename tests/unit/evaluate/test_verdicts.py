@@ -68,7 +68,8 @@ def test_calibrated_models_are_believed():
 
 
 def test_few_rows_are_no_proof_of_trust():
-    assert verdicts.calibration(stated(lambda c: c, 0, rows=40), seed=0)["says"] == "few"
+    said = [verdicts.calibration(stated(lambda c: c, seed, rows=60), seed=0)["says"] for seed in range(20)]
+    assert said.count("few") >= 18
 
 
 @pytest.mark.parametrize(
