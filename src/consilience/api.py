@@ -18,7 +18,7 @@ __all__ = ["FitResult", "Model", "audit", "evaluate", "fit", "inspect", "load", 
 def fit(
     train: Any = None,
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     valid: Any = None,
     test: Any = None,
     out: str | Path | None = None,
@@ -30,6 +30,7 @@ def fit(
 ) -> FitResult:
     """Train on a table and leave a run folder, or go on with one that was cut off.
 
+    `target`: the column to predict, or several, as "a,b" or a list.
     `train`, `valid`, `test`: a path or several, a folder, a DataFrame, an Arrow table, a Hugging Face dataset, a list
     or a stream of dicts, or a dict of columns. What holds the sides of a split may be given as `train` alone.
     `out`: the run folder; a new one under runs/ when not given.
@@ -49,7 +50,10 @@ def fit(
 
     sides = {"train": train, "valid": valid, "test": test}
     sources = {side: source for side, source in sides.items() if source is not None}
-    flags = {**(config or {}), **({} if target is None else {"target": target})}
+    flags = {
+        **(config or {}),
+        **({} if target is None else {"target": target if isinstance(target, str) else list(target)}),
+    }
     reporter = reporter or Reporter()
     if resume:
         if out is None:
@@ -73,14 +77,17 @@ def evaluate(
     table: Any,
     *,
     by: str | None = None,
+    html: str | Path | None = None,
     media_root: str | Path | None = None,
     allow_urls: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """{"metrics": {name: {"value", "ci95"}}, "rows", "bad_cells", "by"} of a run or bundle on a table with targets."""
+    """{"metrics": {name: {"value", "ci95"}}, "rows", "bad_cells", "by"} of a run or bundle on a table with targets.
+    `html`: where to write a page for people."""
     from consilience.workflows.answer import evaluate as run_evaluate
 
     root = Path(media_root) if media_root else None
-    return run_evaluate(Path(run), table, by=by, root=root, hosts=allow_urls, seed=0, reporter=Reporter())
+    page = Path(html) if html else None
+    return run_evaluate(Path(run), table, by=by, html=page, root=root, hosts=allow_urls, seed=0, reporter=Reporter())
 
 
 def audit(
@@ -89,6 +96,7 @@ def audit(
     *,
     html: str | Path | None = None,
     media_root: str | Path | None = None,
+    allow_urls: Sequence[str] = (),
     seconds: float = 300.0,
 ) -> dict[str, Any]:
     """What each input is worth to the model of a run or bundle, and whether the data leak, as JSON (docs/audit.md).
@@ -100,10 +108,10 @@ def audit(
 
     root = Path(media_root) if media_root else None
     page = Path(html) if html else None
-    return run_audit(Path(run), table, html=page, root=root, seconds=seconds, reporter=Reporter())
+    return run_audit(Path(run), table, html=page, root=root, hosts=allow_urls, seconds=seconds, reporter=Reporter())
 
 
-def inspect(table: Any, *, target: str | None = None) -> dict[str, Any]:
+def inspect(table: Any, *, target: str | Sequence[str] | None = None) -> dict[str, Any]:
     """What each column of a table is taken for, and why."""
     from consilience.workflows.inspect import inspect as run_inspect
 

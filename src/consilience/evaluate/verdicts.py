@@ -4,7 +4,7 @@ All sentences of an audit stand here, as templates, so that they can be translat
 names; knows no model and no metric's formula.
 
 How an input is judged, G being what the model wins over the answer that looks at nothing:
-- `unused`: the model does not look at it.
+- `unused`: the model does not look at it, and alone it is not surely better than nothing.
 - `harms`: permuting it (or training without it) makes the model better, surely (the whole 95 % interval), by at least
   5 % of G.
 - `does_not`: what is lost by permuting it is surely below 5 % of G; or, when the interval is wider, below 20 % of G
@@ -26,8 +26,8 @@ from consilience.core.seeding import generator
 
 SMALL, WIDE = 0.05, 0.2
 """Shares of what the model wins over nothing."""
-GAP = 0.02
-"""Calibration error that is never worth a word."""
+GAP, DOUBT = 0.02, 0.08
+"""Calibration error that is never worth a word; and what chance may make of it for "can be trusted" to be said."""
 
 Told = Mapping[str, Any]
 """{"value", "ci95"}."""
@@ -45,7 +45,8 @@ SENTENCES = {
     "out, or look into its cells.",
     "harms_retrained": "{input} harms: trained without it, {metric} is better by {won} ({low} to {high}). Leave "
     "it out.",
-    "unused": "{input} does not earn its keep: the best model does not look at it.",
+    "unused": "{input} does not earn its keep: the best model does not look at it, and alone it tells nothing.",
+    "unclear_unused": "{input}: cannot be told: the best model does not look at it, but alone it tells something.",
     "unclear": "{input}: cannot be told from {rows} rows. With another row's {input}, {metric} is worse by "
     "{lost}, which may be chance ({low} to {high}).",
     "unclear_model": "{input}: cannot be told, because the model itself is not surely better than an answer that "
@@ -67,6 +68,8 @@ SENTENCES = {
     "near copies": "{column}: {rows} of {of} rows ({share}) hold a near copy of what was seen in training: {example}.",
     "calibrated": "The stated confidence can be trusted: it is off by {error} on average, no more than chance "
     "would do.",
+    "few": "The stated confidence cannot be faulted from so few rows: it is off by {error} on average, where chance "
+    "alone may make that {chance}.",
     "too sure": "The model is too sure of itself: it states {confidence} on average and is right on {accuracy} "
     "(calibration error {error}).",
     "not sure enough": "The model is not sure enough: it states {confidence} on average and is right on "
@@ -89,7 +92,8 @@ def judge(
     """(verdict, the sentence's key). `gain`: what the model wins over nothing; `permuted`, `retrained`: what is lost
     when the input is permuted, or left out of the training; `alone`: what it wins over nothing alone."""
     if not used:
-        return "unused", "unused"
+        sure = alone is not None and (_low(alone) or 0.0) > 0
+        return ("unclear", "unclear_unused") if sure else ("unused", "unused")
     won = gain["value"] or 0.0
     if permuted is None or permuted["value"] is None or won <= 0 or (_low(gain) or 0.0) <= 0:
         return "unclear", "unclear_model"
@@ -132,9 +136,8 @@ def calibration(bins: Sequence[Mapping[str, Any]], *, seed: int) -> dict[str, An
     chance = float(np.quantile((share * np.abs(drawn - stated)).sum(1), 0.95))
     bias = float((share * (stated - right)).sum())
     fine = error <= max(chance, GAP)
-    says = (
-        "calibrated" if fine else "uneven" if abs(bias) < error / 2 else "too sure" if bias > 0 else "not sure enough"
-    )
+    way = "uneven" if abs(bias) < error / 2 else "too sure" if bias > 0 else "not sure enough"
+    says = way if not fine else "calibrated" if chance <= DOUBT else "few"
     return {
         "calibrated": fine,
         "error": error,

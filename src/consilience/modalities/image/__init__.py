@@ -26,6 +26,7 @@ from consilience.modalities.base import (
     Features,
     Field,
     Modality,
+    Preview,
     Processor,
     Values,
     is_blank,
@@ -33,6 +34,7 @@ from consilience.modalities.base import (
 )
 from consilience.modalities.image import augment, collate, features, likeness, load, sniff, transform
 from consilience.modalities.image.config import Config as ImageConfig
+from consilience.modalities.png import png
 
 ENCODERS = Family(
     "image encoder",
@@ -133,6 +135,10 @@ class Image(Modality):
         content = load.content_of(cell[0], root, limits)
         with load.opened(content, limits) as picture:
             return transform.square(picture, config), []
+
+    def preview(self, columns: Sequence[str], cell: tuple[Any, ...], value: Any, config: ImageConfig) -> Preview:
+        """The picture as models see it, as PNG."""
+        return Preview(content=png(np.asarray(value)), media_type="image/png")
 
     def likeness(self, values: Values) -> tuple[np.ndarray, float]:
         return likeness.likeness(values), likeness.NEAR
