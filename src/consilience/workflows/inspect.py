@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from consilience.data.infer import infer
 from consilience.data.sources import read, sides
+from consilience.modalities import MODALITIES
 
 
-def inspect(source: Any, *, target: str | None = None, root: Path | None = None) -> dict[str, Any]:
+def inspect(
+    source: Any,
+    *,
+    target: str | None = None,
+    inputs: Mapping[str, tuple[str, Sequence[str]]] | None = None,
+    ignore: Sequence[str] = (),
+    root: Path | None = None,
+) -> dict[str, Any]:
     """{"table", "rows", "columns": [{name, kind, modality, input, reason, missing, distinct, examples}], "inputs",
     "notes"}.
 
-    Of a source that holds the sides of a split, the training side. `notes`: what was left out when reading.
+    Of a source that holds the sides of a split, the training side. `inputs`: made by hand, name -> (kind, columns).
+    `notes`: what was left out when reading.
     """
     table = read(sides(source)["train"], root=root)
-    inference = infer(table, target=target)
+    inference = infer(table, target=target, ignore=ignore, assigned=inputs)
+    for name in inputs or {}:  # what a modality cannot make one input of is said here, not only when training starts
+        plan = inference.inputs[name]
+        modality = MODALITIES.load(plan.modality)()
+        modality.resolve(modality.Config(), [inference.samples[column] for column in plan.columns], plan.kinds)
     return {
         "table": table.name,
         "rows": len(table),

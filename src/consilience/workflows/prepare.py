@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from consilience.data.check import overlap, summarize
 from consilience.data.encode import Encoding
 from consilience.data.fetch import Allowed, fetched
 from consilience.data.infer import Inference, InputPlan, infer
+from consilience.data.repeats import contents, repeated, told
 from consilience.data.split import row_keys, split, strata
 from consilience.data.store import Store
 from consilience.data.table import Table, blocks, pick
@@ -212,6 +213,8 @@ def prepare(
         if side in parts:
             shared = overlap(_contents(once, sides["train"]), _contents(once, sides[side]))
             warnings += [f"{side} rows were seen in training: {text}" for text in shared]
+        if side in tables and side in sides and (text := told(*_rows(once, sides["train"], sides[side]))) is not None:
+            warnings.append(f"{side} table: {text}")
     for side, dataset in once.items():
         warnings += [f"{tables[side].name}: {text}" for text in summarize(dataset)]
     return Prepared(
@@ -325,6 +328,9 @@ def _sides(
     groups: dict[str, np.ndarray] = {}
     if config.data.group_media:
         groups |= {name: cells.groups[chosen] for name, cells in dataset.inputs.items() if (cells.groups >= 0).any()}
+    same = contents(dataset)[chosen]
+    if config.data.group_repeats and repeated(same):
+        groups["rows that say the same"] = same
     if config.data.group:
         groups[config.data.group] = codes(table[config.data.group])[chosen]
     target, _ = task.encode_open(pick(table[config.target], chosen))
@@ -406,6 +412,11 @@ def _rare(parts: Mapping[str, Part], task: Task, column: str) -> list[str]:
         return []
     shown = ", ".join(repr(name) for name in once[:5]) + (f" and {len(once) - 5} more" if len(once) > 5 else "")
     return [f"column {column!r}: {shown}: at most one training row each, too few to learn from"]
+
+
+def _rows(loaded: Mapping[str, Dataset], *sides: tuple[str, np.ndarray]) -> Iterator[np.ndarray]:
+    """Of each side, numbers of rows that say the same."""
+    return (contents(loaded[of])[rows] for of, rows in sides)
 
 
 def _contents(loaded: Mapping[str, Dataset], side: tuple[str, np.ndarray]) -> dict[str, np.ndarray]:
