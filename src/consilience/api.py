@@ -18,7 +18,7 @@ __all__ = ["FitResult", "Model", "audit", "evaluate", "fit", "inspect", "load", 
 def fit(
     train: Any = None,
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     valid: Any = None,
     test: Any = None,
     out: str | Path | None = None,
@@ -30,6 +30,7 @@ def fit(
 ) -> FitResult:
     """Train on a table and leave a run folder, or go on with one that was cut off.
 
+    `target`: the column to predict, or several, as "a,b" or a list.
     `train`, `valid`, `test`: a path or several, a folder, a DataFrame, an Arrow table, a Hugging Face dataset, a list
     or a stream of dicts, or a dict of columns. What holds the sides of a split may be given as `train` alone.
     `out`: the run folder; a new one under runs/ when not given.
@@ -49,7 +50,10 @@ def fit(
 
     sides = {"train": train, "valid": valid, "test": test}
     sources = {side: source for side, source in sides.items() if source is not None}
-    flags = {**(config or {}), **({} if target is None else {"target": target})}
+    flags = {
+        **(config or {}),
+        **({} if target is None else {"target": target if isinstance(target, str) else list(target)}),
+    }
     reporter = reporter or Reporter()
     if resume:
         if out is None:
@@ -103,7 +107,7 @@ def audit(
     return run_audit(Path(run), table, html=page, root=root, seconds=seconds, reporter=Reporter())
 
 
-def inspect(table: Any, *, target: str | None = None) -> dict[str, Any]:
+def inspect(table: Any, *, target: str | Sequence[str] | None = None) -> dict[str, Any]:
     """What each column of a table is taken for, and why."""
     from consilience.workflows.inspect import inspect as run_inspect
 

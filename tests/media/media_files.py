@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import wave
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -101,17 +102,19 @@ def film(
     rate: int = 16_000,
     times: list[int] | None = None,
     key_every: int = 4,
+    rotated: int = 0,
 ) -> bytes:
-    """A film of these pictures, with a sound track if there are samples; `times`: the moment of each, in ms."""
+    """A film of these pictures, with a sound track if there are samples; `times`: the moment of each, in ms; `rotated`:
+    degrees to the left by which a player should turn it."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as out:
         stream = out.add_stream(codec, rate=fps)
         stream.height, stream.width = pictures[0].shape[:2]
-        stream.pix_fmt = {"mjpeg": "yuvj420p", "ffv1": "yuv420p"}.get(codec, "yuv420p")
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.codec_context.gop_size = key_every
+        if rotated:
+            stream.set_display_rotation(rotated)
         if times is not None:
-            from fractions import Fraction
-
             stream.codec_context.time_base = Fraction(1, 1000)
         track = None if samples is None else out.add_stream(sound_codec, rate=rate, layout="mono")
         for n, picture in enumerate(pictures):

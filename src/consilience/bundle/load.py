@@ -65,6 +65,8 @@ def _build(folder: Path, manifest: dict[str, Any], arrays: dict[str, np.ndarray]
         member=MEMBERS.load(kind).restore(state, task),
         limits=decode(Limits, manifest["limits"]),
         columns=tuple(manifest["columns"]),
+        targets=tuple(manifest.get("targets", (manifest["target"],))),
+        weight=manifest.get("weight"),
     )
 
 

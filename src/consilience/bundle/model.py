@@ -13,7 +13,7 @@ from consilience.core.errors import DataError, unknown
 from consilience.core.limits import Limits
 from consilience.core.progress import Reporter
 from consilience.data.cells import Cells, Dataset, Problem
-from consilience.data.encode import Encoding
+from consilience.data.encode import Encoding, encode_values
 from consilience.data.fetch import fetching
 from consilience.data.infer import InputPlan
 from consilience.data.loader import load as load_cells
@@ -41,8 +41,12 @@ class Input:
 
     def built_from(self) -> dict[str, Any]:
         """What a network is told of it."""
-        frozen = {} if self.backbone is None else {"frozen": True}
-        return {"modality": self.plan.modality, "shape": self.processor.shape(), **frozen}
+        told = {"modality": self.plan.modality, "shape": self.processor.shape()}
+        if self.backbone is None:
+            return told
+        if not self.backbone.config.cut:
+            return {**told, "frozen": True}
+        return {**told, "frozen": True, "upper": {"kind": self.backbone.kind, **self.backbone.upper_from()}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,15 +71,21 @@ class Model:
     limits: Limits
     columns: tuple[str, ...]
     """Every column that was an input in training, also those that this model does not look at: they may be given."""
+    targets: tuple[str, ...] = ()
+    """Columns of the target; empty: the one called `target`."""
+    weight: str | None = None
+    """Column that said how much each row counts; metrics count rows by it where a table has it."""
 
     def predict(self, rows: Any, *, root: Path | None = None, allow_urls: Sequence[str] = ()) -> list[Any]:
-        """One answer for each row, in order. `rows`: a dict (one row), or whatever `data.sources.read` takes: a path,
+        """One answer for each row, in order: a label or a number, a list of labels, or of several targets a dict by
+        target. `rows`: a dict (one row), or whatever `data.sources.read` takes: a path,
         DataFrame, Arrow table, dataset, list or stream of dicts, dict of columns. A column that is absent is missing on
         every row. `allow_urls`: hosts whose URLs in media cells are fetched."""
         return self._answered(rows, root, allow_urls).labels
 
     def predict_proba(self, rows: Any, *, root: Path | None = None, allow_urls: Sequence[str] = ()) -> np.ndarray:
-        """[N, K] float64: a probability for each of `classes`; for regression the value itself [N, 1]."""
+        """[N, K] float64: a probability for each of `classes`; for regression the value itself [N, 1]; for several
+        targets the columns of all of them."""
         return self._answered(rows, root, allow_urls).answers
 
     @property
@@ -101,8 +111,13 @@ class Model:
         problems = tuple(dict.fromkeys(p for cells in dataset.inputs.values() for p in cells.problems))
         return Prediction(answers=answers, labels=self.task.decode(answers), names=self.task.names, problems=problems)
 
-    def load(self, table: Table, *, workers: int | None = None, reporter: Reporter | None = None) -> Dataset:
-        """Distinct cells of every input the model looks at. Columns the table lacks are missing on every row."""
+    def load(
+        self, table: Table, *, workers: int | None = None, reporter: Reporter | None = None, encoded: bool = True
+    ) -> Dataset:
+        """Distinct cells of every input the model looks at. Columns the table lacks are missing on every row.
+
+        `encoded=False`: cells that go through a backbone are loaded only, and `encode` is to be called before `view`.
+        """
         wanted = [name for name in self.inputs if name in self.member.inputs]
         require_some(table, self.columns)
         return load_inputs(
@@ -112,8 +127,16 @@ class Model:
             self.limits,
             workers=workers,
             reporter=reporter,
-            encodings=encodings(self.inputs),
+            encodings=encodings(self.inputs) if encoded else {},
         )
+
+    def encode(self, dataset: Dataset) -> Dataset:
+        """What `load(encoded=False)` left to do."""
+        inputs = dict(dataset.inputs)
+        for name, cells in dataset.inputs.items():
+            if (backbone := self.inputs[name].backbone) is not None:
+                inputs[name] = replace(cells, values=encode_values(cells.values, backbone))
+        return replace(dataset, inputs=inputs)
 
     def view(self, dataset: Dataset) -> View:
         return make_view(dataset, self.inputs)
@@ -125,10 +148,11 @@ def encodings(inputs: Mapping[str, Input]) -> dict[str, Encoding]:
 
 
 def same_cells(inputs: Mapping[str, Input]) -> dict[str, tuple[str, ...]]:
-    """What users call an input, and the ways of looking at its cells (as they are, through a backbone) that have it."""
-    found: dict[tuple[str, ...], list[str]] = {}
+    """What users call an input, and the ways of looking at its cells (as they are, through a backbone) that have it.
+    Another modality that reads the same columns (the sound of a film) is another input."""
+    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for name in sorted(inputs, key=lambda name: (inputs[name].backbone is not None, name)):
-        found.setdefault(inputs[name].plan.columns, []).append(name)
+        found.setdefault((inputs[name].plan.modality, inputs[name].plan.columns), []).append(name)
     out = {}
     for first, *others in found.values():
         backbone = inputs[first].backbone

@@ -98,6 +98,8 @@ def _write_model(model: Model, work: Path) -> dict[str, Any]:
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "name": model.name,
         "target": model.target,
+        **({"targets": list(model.targets)} if len(model.targets) > 1 else {}),
+        **({"weight": model.weight} if model.weight is not None else {}),
         "task": model.task.meta(),
         "model": {"kind": model.member.kind, "state": state.meta},
         "model_files": ["weights.safetensors", *sorted(state.files)],

@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": "run the main job on real data that a package ships",
     "fit": "train on a table and leave a run folder",
     "encode": "fill the store with the vectors of frozen backbones",
+    "store": "show what an encode-once store holds, and make room in it",
     "evaluate": "score a trained model on a table",
     "audit": "ask what each input is worth, and whether the data leak",
     "predict": "answer every row of a table",

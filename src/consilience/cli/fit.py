@@ -13,7 +13,7 @@ from consilience.core.errors import UserError
 
 def arguments(command: argparse.ArgumentParser) -> None:
     add_table(command, "training rows", optional=True)
-    command.add_argument("--target", metavar="COL", help="column to predict")
+    command.add_argument("--target", metavar="COL[,COL…]", help="column to predict; several are learned together")
     command.add_argument("--valid", metavar="T2", help="table of validation rows (default: split off)")
     command.add_argument("--test", metavar="T3", help="table of test rows, used once, at the end (default: split off)")
     command.add_argument(
@@ -22,7 +22,12 @@ def arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--group", metavar="COL", help="rows that agree in this column stay on one side of the split")
     command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
     add_allow_url(command)
-    command.add_argument("--task", choices=("auto", "classification", "regression"), help="default: see the target")
+    command.add_argument("--weight", metavar="COL", help="how much each row counts; 0 takes it out")
+    command.add_argument(
+        "--task",
+        metavar="KIND",
+        help="auto, classification, regression, multilabel, ordinal (default: auto, which looks at the target)",
+    )
     command.add_argument("--preset", metavar="NAME", help="auto, classic, deep or pretrained (default: auto)")
     backbone_arguments(command)
     command.add_argument(
@@ -93,6 +98,7 @@ def flags(args: argparse.Namespace) -> dict[str, Any]:
     data = {
         "split": parse_split(args.split) if args.split else None,
         "group": args.group,
+        "weight": args.weight,
         "media_root": args.media_root,
         "allow_urls": args.allow_url or None,
         "store": args.store,

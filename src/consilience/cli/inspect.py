@@ -11,7 +11,7 @@ from consilience.cli.tables import add_table, the_table
 
 def arguments(command: argparse.ArgumentParser) -> None:
     add_table(command)
-    command.add_argument("--target", metavar="COL", help="the column that is to be predicted")
+    command.add_argument("--target", metavar="COL", help="the column that is to be predicted; several: a,b")
     command.add_argument(
         "--input",
         action="append",
@@ -48,6 +48,10 @@ def run(args: argparse.Namespace) -> int:
         rows,
         right=(3, 4),
     )
+    for column, task in found.get("tasks", {}).items():
+        print(f"{column}: {task['kind'] or 'nothing to learn'}, because: {task['reason']}. Another choice: --task KIND")
+        for note in task["notes"]:
+            print(f"Note: {note}")
     for note in found["notes"]:
         print(f"note: {note}")
     print("Another choice: --input NAME=KIND:COLUMN, or --ignore COLUMN")

@@ -18,11 +18,13 @@ class Limits:
     """Largest file of one cell that is read piece by piece (sound and film), in bytes."""
     seconds: float = 14_400.0
     """Longest sound or film, in seconds; a longer one is a bad cell."""
+    frames: int = 500_000
+    """Most frames decoded of one film; one with more is a bad cell."""
     cell_seconds: float = 300.0
     """Longest that loading one cell in a worker process may take, in seconds; then the process is ended, another
     started, and the cell is a bad one."""
 
     def __post_init__(self) -> None:
-        for name in ("bytes", "pixels", "characters", "stream_bytes", "seconds", "cell_seconds"):
+        for name in ("bytes", "pixels", "characters", "stream_bytes", "seconds", "frames", "cell_seconds"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0")

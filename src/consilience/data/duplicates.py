@@ -21,8 +21,8 @@ LONG = 24
 """Characters from which a text is hardly written twice by chance (a Chinese one counts three for each)."""
 OFTEN = 3
 """A text that more training rows than this share is a phrase of its kind (a standard question), not a copy."""
-CHANCE = 1e-3
-"""Of a whole row: with this many training rows expected to agree by chance, agreement is no coincidence."""
+CHANCE = 0.01
+"""Of whole rows: with fewer agreements than this expected by chance among all rows, agreement is no coincidence."""
 EXAMPLES = 5
 _BLOCK = 512
 
@@ -53,8 +53,8 @@ def normal(cell: Any) -> str | None:
 
 
 def rows(train: Mapping[str, Sequence[Any]], held: Mapping[str, Sequence[Any]]) -> Shared | None:
-    """Held-out rows all of whose cells are those of a training row, where that is no coincidence: as many training rows
-    as would agree with it if columns were independent are below `CHANCE`. The target is no column here."""
+    """Held-out rows all of whose cells are those of a training row, where that is no coincidence: were columns
+    independent, hardly any row would agree with another. The target is no column here."""
     names = [name for name in train if name in held]
     if not names:
         return None
@@ -64,15 +64,17 @@ def rows(train: Mapping[str, Sequence[Any]], held: Mapping[str, Sequence[Any]]) 
         first.setdefault(key, place)
     counts = {name: Counter(keys[name][0]) for name in names}
     size = max(1, len(next(iter(train.values()))))
+    asked = len(next(iter(held.values())))
+    again = {n: sum(c * (c - 1) for c in counts[n].values()) / size**2 for n in names}
     found, twins = [], []
     for place, key in enumerate(zip(*(keys[n][1] for n in names), strict=True)):
         if key not in first or all(cell is None for cell in key):
             continue
-        chances = [counts[n][cell] / size for n, cell in zip(names, key, strict=True)]
+        chances = [_chance(counts[n][cell], again[n], size) for n, cell in zip(names, key, strict=True)]
         sure = any(
             c is not None and _length(c) >= LONG and counts[n][c] <= OFTEN for n, c in zip(names, key, strict=True)
         )
-        if sure or size * float(np.prod(chances)) < CHANCE:
+        if sure or size * asked * float(np.prod(chances)) < CHANCE:
             found.append(place)
             twins.append(first[key])
     return _shared("rows", "", found, twins)
@@ -125,6 +127,12 @@ def near(
     row_of[of_train[::-1]] = np.arange(len(of_train))[::-1]
     found = np.flatnonzero(twin[of_held] >= 0)
     return _shared("near copies", name, found, row_of[twin[of_held[found]]])
+
+
+def _chance(count: int, again: float, size: int) -> float:
+    """How likely a row has a value that `count` of `size` rows have. Of a value seen once little is known but how often
+    values of its column come again (`again`): measured numbers hardly ever do."""
+    return count / size if count > 1 else min(1 / size, max(again, 1 / size**2))
 
 
 def _length(text: str) -> int:

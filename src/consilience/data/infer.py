@@ -80,7 +80,7 @@ class _Choice:
 def infer(
     table: Table,
     *,
-    target: str | None,
+    target: str | Sequence[str] | None,
     ignore: Iterable[str] = (),
     assigned: Assigned | None = None,
     modalities: Family = MODALITIES,
@@ -88,14 +88,15 @@ def infer(
     """Plan the inputs of `table`. Raises DataError for unknown or contradictory columns, and for a column that no
     modality recognises."""
     ignored, given = frozenset(ignore), dict(assigned or {})
+    targets = (target,) if isinstance(target, str) else tuple(target or ())
     parts = {name: modalities.load(name)() for name in modalities}
     kinds = known_kinds(parts)
-    _check(table, target, ignored, given, kinds)
+    _check(table, targets, ignored, given, kinds)
     by_hand: dict[str, str] = {}
     for name, (_, columns) in given.items():
         for column in columns:
             by_hand.setdefault(column, name)
-    labels = {column for column in table.labels if column != target and column not in by_hand}
+    labels = {column for column in table.labels if column not in targets and column not in by_hand}
     ignored |= labels
     samples: dict[str, ColumnSample] = {}
     choices: dict[str, _Choice] = {}
@@ -103,10 +104,15 @@ def infer(
         if column in ignored:
             continue
         samples[column] = sample(table, column)
+        if column not in targets and any(isinstance(cell, tuple) for cell in samples[column].cells):
+            raise DataError(
+                f"{table.name}: column {column!r} holds lists, which only a target may. Unpack it into columns of its "
+                f"own, or leave it out with --ignore {column}"
+            )
         if column in by_hand:
             name = by_hand[column]
             choices[column] = _assign(name, kinds[given[name][0]], given[name][0], samples[column], parts)
-        elif column != target and samples[column].cells:
+        elif column not in targets and samples[column].cells:
             choices[column] = _claim(table.name, samples[column], parts, kinds)
     inputs = _group(table, choices, by_hand, given, parts, taken={*table.columns} - ignored)
     for name in given:  # inputs of columns that another input reads too, with another modality
@@ -115,12 +121,14 @@ def infer(
             read = [_assign(name, kinds[kind], kind, samples[column], parts).kind for column in columns]
             inputs[name] = InputPlan(name=name, modality=kinds[kind], columns=tuple(columns), kinds=tuple(read))
     if not inputs:
-        raise DataError(f"{table.name}: no column is left to learn from ({len(table)} rows, target {target!r})")
+        raise DataError(
+            f"{table.name}: no column is left to learn from ({len(table)} rows, target {', '.join(targets)!r})"
+        )
     owner: dict[str, str] = {}
     for plan in inputs.values():
         for column in plan.columns:
             owner.setdefault(column, plan.name)
-    reports = [_report(table, c, samples.get(c), choices.get(c), owner.get(c), c == target) for c in table.columns]
+    reports = [_report(table, c, samples.get(c), choices.get(c), owner.get(c), c in targets) for c in table.columns]
     reports = [replace(r, reason="only names the row") if r.name in labels else r for r in reports]
     return Inference(inputs=inputs, columns=reports, samples=samples)
 
@@ -211,16 +219,15 @@ def known_kinds(parts: Mapping[str, Modality]) -> dict[str, str]:
 
 
 def _check(
-    table: Table, target: str | None, ignored: Collection[str], given: Assigned, kinds: Mapping[str, str]
+    table: Table, targets: Collection[str], ignored: Collection[str], given: Assigned, kinds: Mapping[str, str]
 ) -> None:
     """Everything that contradicts the table or itself, all at once."""
     problems: list[str] = []
-    named = [("target", target)] if target is not None else []
+    named = [("target", target) for target in targets]
     named += [("ignored column", c) for c in sorted(ignored)]
     named += [(f"column of input {name!r}", c) for name, (_, columns) in given.items() for c in columns]
     problems += [unknown(what, column, table.columns) for what, column in named if column not in table.columns]
-    if target in ignored:
-        problems.append(f"column {target!r} is both the target and ignored")
+    problems += [f"column {target!r} is both the target and ignored" for target in targets if target in ignored]
     owner: dict[str, str] = {}
     for name, (kind, columns) in given.items():
         if kind not in kinds:
@@ -228,7 +235,7 @@ def _check(
         if not columns:
             problems.append(f"input {name!r} has no column")
         for column in columns:
-            if column == target:
+            if column in targets:
                 problems.append(f"column {column!r} is the target and cannot be part of input {name!r}")
             if column in ignored:
                 problems.append(f"column {column!r} is ignored and cannot be part of input {name!r}")
@@ -236,7 +243,7 @@ def _check(
                 problems.append(f"column {column!r} is given to two inputs, {owner[column]!r} and {name!r}")
             owner.setdefault(column, name)
     for name in given:
-        if name in table.columns and name != target and name not in ignored and name not in owner:
+        if name in table.columns and name not in targets and name not in ignored and name not in owner:
             problems.append(f"input {name!r} is called like a column that is an input of its own; choose another name")
     if problems:
         raise DataError("\n".join(f"{table.name}: {problem}" for problem in problems))

@@ -19,8 +19,8 @@ from consilience.modalities.base import is_blank
 
 POWER = 0.95
 """Share of what there is to know about the target that a column must know alone to be suspected."""
-STANDS_OUT = 0.25
-"""Its remaining error is at most this share of the error of everything else."""
+STANDS_OUT, EASY = 0.25, 0.9
+"""Its remaining error is at most this share of the error of everything else, which knows less than `EASY` of it."""
 CLASS = 0.97
 """F1 of a single class from which a column is said to give it away."""
 FEWEST = 12
@@ -69,17 +69,20 @@ def suspects(
     for column in inputs:
         scores = []
         for t in range(target.shape[1]):
-            guess, discrete = _guess(train.columns[column], held.columns[column], target[:, t])
-            scores.append(_power(guess, goal[:, t], target[:, t], discrete=discrete))
+            (cells, own), (held_cells, wanted) = _known(train, column, t), _known(held, column, t)
+            if len(own) < FEWEST or len(wanted) < FEWEST:
+                continue
+            guess, discrete = _guess(cells, held_cells, own)
+            scores.append(_power(guess, wanted, own, discrete=discrete))
             if discrete and target.shape[1] == 1:
                 classes[column] = _f1(guess, goal[:, 0], max(len(names), int(max(target.max(), goal.max())) + 1))
-        alone[column] = max(scores)
+        alone[column] = max(scores, default=0.0)
     for column, power in alone.items():
         rest = [p for name, p in powers.items() if name != inputs[column]]
         others = max([0.0, *(p for c, p in alone.items() if c != column), *rest])
-        if power >= POWER and 1 - power <= STANDS_OUT * (1 - others):
+        if power >= POWER and others < EASY and 1 - power <= STANDS_OUT * (1 - others):
             found.append(Suspect(column=column, kind="target", power=power, others=others))
-        elif column in classes:
+        elif column in classes and others < EASY:
             found += _gives_away(column, classes, goal[:, 0], names)
     told = {suspect.column for suspect in found}
     found += [
@@ -220,6 +223,13 @@ def _numbers(cells: Sequence[Any]) -> np.ndarray | None:
         except (ValueError, OverflowError):
             return None
     return out
+
+
+def _known(side: Side, column: str, place: int) -> tuple[Sequence[Any], np.ndarray]:
+    """A column's cells and target number `place`, in the rows that have that target."""
+    cells, own = side.columns[column], _flat(side.target)[:, place]
+    rows = np.flatnonzero(np.isfinite(own))
+    return (cells, own) if len(rows) == len(own) else ([cells[r] for r in rows.tolist()], own[rows])
 
 
 def _flat(target: np.ndarray) -> np.ndarray:

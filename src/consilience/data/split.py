@@ -20,8 +20,6 @@ from consilience.data.deal import Components, deal
 from consilience.data.table import Table
 
 PARTS = ("train", "valid", "test")
-TENTHS = 10
-"""Classes that a number is cut into."""
 
 Groups = Mapping[str, np.ndarray] | Sequence[np.ndarray]
 """Arrays [N] int64, by name (shown in messages) or in a list; -1 belongs to no group."""
@@ -81,19 +79,6 @@ def row_keys(table: Table, columns: Sequence[str]) -> np.ndarray:
         digest = hashlib.blake2b(repr(row).encode("utf-8", "surrogatepass"), digest_size=8).digest()
         keys[r] = int.from_bytes(digest, "little")
     return keys
-
-
-def strata(target: np.ndarray, *, discrete: bool) -> np.ndarray:
-    """[N] classes to keep in proportion, of an encoded target: its classes, or tenths of the rows by value. Of several
-    classes a row ([N, K] of 0 and 1), the rarest it has; of several values, the first."""
-    if discrete:
-        if target.ndim == 1:
-            return target
-        rare = np.argsort(np.argsort(target.sum(0), kind="stable"), kind="stable")
-        return np.where(target > 0, rare, target.shape[1]).min(1)
-    values = target if target.ndim == 1 else target[:, 0]
-    edges = np.quantile(values, np.arange(1, TENTHS) / TENTHS)
-    return np.searchsorted(np.unique(edges), values, side="right")
 
 
 def _check(fractions: Sequence[float]) -> np.ndarray:

@@ -49,14 +49,17 @@ Keys = Sequence[bytes] | np.ndarray
 class Store:
     """A folder of spaces, shared by any number of processes, each of which may be killed at any instant."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the store, or begin one in a folder that is empty or not there. Raises UserError for any other."""
+    def __init__(self, folder: Path, *, begin: bool = True) -> None:
+        """Open the store, or (if `begin`) begin one in a folder that is empty or not there. Raises UserError for any
+        other folder."""
         self.folder = Path(os.path.abspath(folder))  # the working directory may change
         if os.name == "nt":
             raise UserError(f"{folder}: stores need the file locks of Linux or macOS; leave the store out")
         mark = self.folder / MARK
         try:
             if not mark.exists():
+                if not begin:
+                    raise UserError(f"{folder}: there is no store in this folder")
                 self._begin(mark)
             told = json.loads(mark.read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError) as error:

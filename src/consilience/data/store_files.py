@@ -40,6 +40,23 @@ def claim(folder: Path) -> int:
 
 
 @contextlib.contextmanager
+def hold_alone(folder: Path) -> Iterator[bool]:
+    """Whether nobody has the space open; while the block lasts, nobody gets it open then. Raises FileNotFoundError."""
+    import fcntl
+
+    descriptor = os.open(folder / "using", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = os.path.samestat(os.fstat(descriptor), os.stat(folder / "using"))
+        except BlockingIOError:
+            alone = False
+        yield alone
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Alone among all processes. Opened anew each time, as a forked process would share the lock with its parent."""
     import fcntl

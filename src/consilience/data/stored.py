@@ -6,6 +6,7 @@ of a cell after one fit. Both are named by everything that decides the result be
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -69,7 +70,7 @@ def _code(module: str) -> str:
 
 def put_values(space: Space, keys: Sequence[bytes], values: Sequence[np.ndarray]) -> None:
     """Loaded arrays [T, ...], each as T rows."""
-    space.append(keys, [value.reshape(len(value), -1) for value in values])
+    space.append(keys, [value.reshape(len(value), math.prod(value.shape[1:])) for value in values])
 
 
 class StoredValues(Sequence[Any]):

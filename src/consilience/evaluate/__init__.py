@@ -15,63 +15,81 @@ METRICS = Family(
     {
         "classification": "consilience.evaluate.classification:ClassificationMetrics",
         "regression": "consilience.evaluate.regression:RegressionMetrics",
+        "multilabel": "consilience.evaluate.multilabel:MultilabelMetrics",
+        "ordinal": "consilience.evaluate.ordinal:OrdinalMetrics",
+        "several": "consilience.evaluate.several:SeveralMetrics",
     },
 )
 """By `Task.kind`."""
+
+Of = Any
+"""What is scored: a task, or for tasks whose metrics depend on nothing else, its kind."""
 
 _WORK = 1_000_000_000
 _FEWEST = 100
 
 
-def point(kind: str, answers: np.ndarray, target: np.ndarray) -> dict[str, float | None]:
+def metric_set(of: Of) -> Any:
+    """What is called with answers and target to make a `MetricSet`, and has its `metrics`."""
+    return METRICS.load(of) if isinstance(of, str) else METRICS.load(of.kind).of(of)
+
+
+def point(
+    of: Of, answers: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None
+) -> dict[str, float | None]:
     """{metric: value}, without intervals; None where undefined. Quick enough for every epoch."""
     from consilience.evaluate.base import plain
 
-    values = METRICS.load(kind)(answers, target).values(np.ones((len(target), 1)))
+    once = np.ones((len(target), 1)) if weights is None else np.asarray(weights, np.float64)[:, None]
+    values = metric_set(of)(answers, target).values(once)
     return {name: plain(value[0]) for name, value in values.items()}
 
 
 def score(
-    kind: str,
+    of: Of,
     answers: np.ndarray,
     target: np.ndarray,
     *,
     names: Sequence[str],
     groups: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
     seed: int = 0,
     resamples: int = 300,
 ) -> dict[str, Any]:
     """{metric: {"value", "ci95": [low, high]}, ..., "details": {...}}, ready for JSON; None where undefined.
 
-    answers [N, K], target [N], names: K names of the answer columns. Rows with equal `groups` [N] (>= 0) are redrawn
-    together; -1 is a row of its own. The same rows in another order give the same numbers. Beyond a billion weighted
-    answers (N x K x resamples), fewer resamples are drawn, but at least 100. The intervals are described in
-    `bootstrap.interval`, the details in the metric sets.
+    answers [N, K], target [N] or [N, S], names: K names of the answer columns. Rows with equal `groups` [N] (>= 0) are
+    redrawn together; -1 is a row of its own. `weights` [N]: how much each row counts (details count rows). The same
+    rows in another order give the same numbers. Beyond a billion weighted answers (N x K x resamples), fewer resamples
+    are drawn, but at least 100. The intervals are described in `bootstrap.interval`, the details in the metric sets.
     """
     from consilience.evaluate import bootstrap
 
     answers, target = np.asarray(answers, np.float64), np.asarray(target)
-    if groups is not None and np.shape(groups) != target.shape:
+    if groups is not None and np.shape(groups) != target.shape[:1]:
         raise DataError(f"{len(groups)} group numbers for {len(target)} rows: give one for each row, or none")
-    metric_set = METRICS.load(kind)
-    given = metric_set(answers, target)  # refuses what cannot be compared, before anything is computed from it
+    make = metric_set(of)
+    given = make(answers, target)  # refuses what cannot be compared, before anything is computed from it
     if not len(target):
         return {**_measured(given), "details": given.details(names)}
-    order = bootstrap.canonical(answers, target, groups)
-    given = metric_set(answers[order], target[order])
+    order = bootstrap.canonical(answers, target, groups, weights)
+    given = make(answers[order], target[order])
     unit = bootstrap.units(None if groups is None else np.asarray(groups)[order], len(target))
     resamples = min(resamples, max(_FEWEST, _WORK // answers.size))
-    return {**_measured(given, unit=unit, seed=seed, resamples=resamples), "details": given.details(names)}
+    counts = None if weights is None else np.asarray(weights, np.float64)[order, None]
+    measured = _measured(given, unit=unit, seed=seed, resamples=resamples, counts=counts)
+    return {**measured, "details": given.details(names)}
 
 
 def by_group(
-    kind: str,
+    of: Of,
     answers: np.ndarray,
     target: np.ndarray,
     column_values: Sequence[Any],
     *,
     names: Sequence[str],
     groups: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
     seed: int = 0,
     resamples: int = 300,
     most: int = 20,
@@ -88,21 +106,40 @@ def by_group(
     out = {}
     for value, rows in split(column_values, most=most).items():
         within = None if groups is None else np.asarray(groups)[rows]
-        metrics = score(kind, answers[rows], target[rows], names=names, groups=within, seed=seed, resamples=resamples)
+        mine = None if weights is None else np.asarray(weights)[rows]
+        metrics = score(
+            of,
+            answers[rows],
+            target[rows],
+            names=names,
+            groups=within,
+            weights=mine,
+            seed=seed,
+            resamples=resamples,
+        )
         del metrics["details"]
         out[value] = {"rows": len(rows), "metrics": metrics}
     return out
 
 
-def _measured(given: Any, *, unit: np.ndarray | None = None, seed: int = 0, resamples: int = 0) -> dict[str, Any]:
+def _measured(
+    given: Any,
+    *,
+    unit: np.ndarray | None = None,
+    seed: int = 0,
+    resamples: int = 0,
+    counts: np.ndarray | None = None,
+) -> dict[str, Any]:
+    """`counts` [N, 1]: how much each row counts whenever it is drawn."""
     from consilience.evaluate import bootstrap
     from consilience.evaluate.base import plain
 
     rows = 0 if unit is None else len(unit)
-    values = given.values(np.ones((rows, 1)))
+    values = given.values(np.ones((rows, 1)) if counts is None else counts)
     drawn = []
     if unit is not None and resamples > 0:
-        drawn = [given.values(weights) for weights in bootstrap.resampled(unit, resamples=resamples, seed=seed)]
+        every = bootstrap.resampled(unit, resamples=resamples, seed=seed)
+        drawn = [given.values(often if counts is None else often * counts) for often in every]
     out = {}
     for metric in given.metrics:
         value = values[metric.name][0]

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from consilience.evaluate import charts, template
+from consilience.evaluate import Of, charts, template
 from consilience.evaluate.base import Metric
 from consilience.evaluate.charts import number, text
 from consilience.evaluate.sections import lowered, measure, metric_titles, quantity, section, shown, warnings
@@ -23,7 +23,7 @@ WORDS = {
 _MOST_SUBSETS = 64
 
 
-def audit(found: Mapping[str, Any] | None, kind: str) -> str:
+def audit(found: Mapping[str, Any] | None, kind: Of) -> str:
     """The section of a report; "" without an audit. `kind`: of the task."""
     if not found:
         return ""
@@ -47,7 +47,7 @@ def audit(found: Mapping[str, Any] | None, kind: str) -> str:
     return section("Does each input earn its keep?", about, *parts)
 
 
-def page(found: Mapping[str, Any], kind: str, *, target: str, version: str, date: str) -> str:
+def page(found: Mapping[str, Any], kind: Of, *, target: str, version: str, date: str) -> str:
     """A page of its own."""
     metric = measure(kind, found["metric"])
     lead = (

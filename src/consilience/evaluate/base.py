@@ -44,7 +44,13 @@ class MetricSet(ABC):
 
     @abstractmethod
     def __init__(self, answers: np.ndarray, target: np.ndarray) -> None:
-        """answers [N, K], target [N]. Raises DataError when they cannot be compared."""
+        """answers [N, K], target [N] or [N, S] (tasks/base.py). Raises DataError when they cannot be compared."""
+
+    @classmethod
+    def of(cls, task: Any) -> Any:
+        """What makes this set for one task, where its metrics depend on more than the kind of task: something that is
+        called like the class, and has `metrics`."""
+        return cls
 
     @abstractmethod
     def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:

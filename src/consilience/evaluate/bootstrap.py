@@ -34,12 +34,13 @@ def units(groups: np.ndarray | None, rows: int) -> np.ndarray:
     return rank[inverse]
 
 
-def canonical(answers: np.ndarray, target: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+def canonical(
+    answers: np.ndarray, target: np.ndarray, groups: np.ndarray | None, weights: np.ndarray | None = None
+) -> np.ndarray:
     """[N] an order of the rows that depends on their content only, so that intervals do not depend on row order."""
     rows = len(target)
-    columns = [np.asarray(target, np.float64)[:, None], answers]
-    if groups is not None:
-        columns.append(np.asarray(groups, np.float64)[:, None])
+    columns = [np.asarray(target, np.float64).reshape(rows, -1), answers]
+    columns += [np.asarray(more, np.float64)[:, None] for more in (groups, weights) if more is not None]
     table = np.ascontiguousarray(np.concatenate(columns, axis=1))
     return np.argsort(table.view(np.dtype((np.void, table.shape[1] * 8))).reshape(rows), kind="stable")
 

@@ -59,16 +59,19 @@ class _Frame:
         share = (value - self._y[0]) / (self._y[1] - self._y[0])
         return round(self.height - _BOTTOM - share * (self.height - _TOP - _BOTTOM), 1)
 
-    def svg(self, marks: str, *, title: str, across: str, up: str = "", whole: bool = False) -> str:
-        """The chart; `title` is what a screen reader says, `whole`: only whole numbers on the x axis."""
+    def svg(
+        self, marks: str, *, title: str, across: str, up: str = "", whole: bool = False, power: bool = False
+    ) -> str:
+        """The chart; `title` is what a screen reader says, `whole`: only whole numbers on the x axis, `power`: x values
+        are logarithms to the base of 10."""
         left, right = _LEFT, self.width - _RIGHT
         parts = []
         marked = ticks(*self._y)
         for v, label in zip(marked, _labels(marked), strict=True):
             parts.append(f'<line class="grid-line" x1="{left}" x2="{right}" y1="{self.y(v)}" y2="{self.y(v)}"/>')
             parts.append(f'<text x="{left - 6}" y="{self.y(v) + 4}" text-anchor="end">{label}</text>')
-        marked = ticks(*self._x)
-        for v, label in zip(marked, _labels(marked), strict=True):
+        marked = _powers(*self._x) if power else ticks(*self._x)
+        for v, label in zip(marked, [number(10**v, 2) for v in marked] if power else _labels(marked), strict=True):
             if not whole or float(v).is_integer():
                 foot = self.height - _BOTTOM + 15
                 parts.append(f'<text x="{self.x(v)}" y="{foot}" text-anchor="middle">{label}</text>')
@@ -141,6 +144,44 @@ def histogram(edges: Sequence[float], counts: Sequence[int], *, title: str, acro
     return frame.svg(marks, title=title, across=across, up="rows")
 
 
+def scatter(
+    points: Sequence[tuple[float, float, str, bool]],
+    *,
+    title: str,
+    across: str,
+    up: str,
+    greater_is_better: bool = True,
+) -> str:
+    """A dot for each (cost, quality, name, marked), cost on a logarithmic scale; the marked one stands out and is
+    named, and a line joins those that nothing cheaper beats."""
+    kept = [p for p in points if math.isfinite(p[0]) and math.isfinite(p[1]) and p[0] > 0]
+    if len(kept) < 2:
+        return ""
+    logs = [math.log10(p[0]) for p in kept]
+    low, high = min(logs), max(logs)
+    margin, tall = 0.06 * (high - low or 1), max(p[1] for p in kept) - min(p[1] for p in kept) or 1
+    lowest, highest = min(p[1] for p in kept) - 0.06 * tall, max(p[1] for p in kept) + 0.1 * tall
+    frame = _Frame((low - margin, high + margin), (lowest, highest), width=460, height=300)
+    sign = 1 if greater_is_better else -1
+    front: list[tuple[float, float]] = []
+    for at, point in sorted(zip(logs, kept, strict=True), key=lambda pair: (pair[0], -sign * pair[1][1])):
+        if not front or sign * point[1] > sign * front[-1][1]:
+            front.append((at, point[1]))
+    path = " ".join(f"{frame.x(x)},{frame.y(y)}" for x, y in front)
+    marks = f'<polyline class="line a thin" points="{path}"/>' if len(front) > 1 else ""
+    for at, (cost, quality, name, marked) in sorted(zip(logs, kept, strict=True), key=lambda pair: pair[1][3]):
+        x, y = frame.x(at), frame.y(quality)
+        said = f"{name}: {up} {number(quality)}, {number(cost, 3)} {across}"
+        shape = f'class="{"dot" if marked else "dot soft"}" cx="{x}" cy="{y}" r="{6 if marked else 4}"'
+        marks += f"<circle {shape}><title>{text(said)}</title></circle>"
+        if marked:
+            end = "end" if x > frame.width * 0.6 else "start"
+            short = name if len(name) <= 34 else name[:33] + "…"
+            shift = -10 if end == "end" else 10
+            marks += f'<text class="named" x="{x + shift}" y="{y - 8}" text-anchor="{end}">{text(short)}</text>'
+    return frame.svg(marks, title=title, across=across, up=up, power=True)
+
+
 def intervals(bars: Sequence[tuple[str, float, Sequence[float] | None]], *, title: str, percent: bool = False) -> str:
     """A bar from zero for each (name, value, interval), the interval as a line over its end."""
     if not bars:
@@ -174,6 +215,13 @@ def intervals(bars: Sequence[tuple[str, float, Sequence[float] | None]], *, titl
             parts.append(f'<line class="span" x1="{x(bounds[0])}" x2="{x(bounds[1])}" y1="{y + 15}" y2="{y + 15}"/>')
     head = f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{text(title)}">'
     return f"{head}<title>{text(title)}</title>{''.join(parts)}</svg>"
+
+
+def _powers(low: float, high: float) -> list[float]:
+    """Logarithms of 1, 2 and 5 times powers of ten within low .. high, thinned out to powers where there are many."""
+    every = [n + math.log10(m) for n in range(math.floor(low), math.ceil(high) + 1) for m in (1, 2, 5)]
+    within = [v for v in every if low <= v <= high]
+    return within if len(within) <= 6 else [v for v in within if abs(v - round(v)) < 1e-9]
 
 
 def _labels(marked: Sequence[float]) -> list[str]:

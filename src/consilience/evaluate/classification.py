@@ -22,13 +22,11 @@ from typing import Any
 import numpy as np
 
 from consilience.core.errors import DataError
-from consilience.evaluate import calibration
-from consilience.evaluate.base import Metric, MetricSet, checked, plain, ratio
+from consilience.evaluate import calibration, confusion
+from consilience.evaluate.base import Metric, MetricSet, checked, ratio
+from consilience.evaluate.counting import auroc
 
 _FLOOR = 1e-15
-_MATRIX = 100
-"""Most classes for which the whole confusion matrix is given; beyond, its largest mistakes only."""
-_PAIRS = 20
 
 
 def _share(name: str, title: str, meaning: str, *, headline: bool = True) -> Metric:
@@ -97,7 +95,7 @@ class ClassificationMetrics(MetricSet):
     def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         if not len(self._target):
             return {m.name: np.full(weights.shape[1], np.nan) for m in self.metrics}
-        support, guesses, hits = self._counts(weights)
+        support, guesses, hits = confusion.counts(weights, self._target, self._predicted, self._answers.shape[1])
         total = weights.sum(0)
         precision, recall = ratio(hits, guesses, otherwise=0.0), ratio(hits, support, otherwise=0.0)
         f1 = ratio(2 * hits, guesses + support, otherwise=0.0)
@@ -108,7 +106,9 @@ class ClassificationMetrics(MetricSet):
             out[f"{name}_macro"] = ratio((per_class * occurs).sum(0), occurs.sum(0))
             out[f"{name}_micro"] = accuracy
             out[f"{name}_weighted"] = ratio((per_class * support).sum(0), total)
-        per_class = self._auroc(weights, (1,) if self._answers.shape[1] == 2 else range(self._answers.shape[1]))
+        per_class = auroc(
+            self._answers, self._own, weights, (1,) if self._answers.shape[1] == 2 else range(self._answers.shape[1])
+        )
         defined = ~np.isnan(per_class)
         out["auroc"] = ratio(np.where(defined, per_class, 0).sum(0), defined.sum(0))
         out["log_loss"] = ratio(self._loss @ weights, total)
@@ -116,101 +116,15 @@ class ClassificationMetrics(MetricSet):
         return out
 
     def details(self, names: Sequence[str]) -> dict[str, Any]:
-        """per_class, classes, confusion [true][predicted] (None beyond 100 classes), confused (the largest mistakes:
-        true, predicted, rows) and reliability."""
-        classes = self._answers.shape[1]
-        one = np.ones((len(self._target), 1))
-        support, guesses, hits = (counts[:, 0] for counts in self._counts(one))
-        table = {
-            "precision": ratio(hits, guesses, otherwise=0.0),
-            "recall": ratio(hits, support, otherwise=0.0),
-            "f1": ratio(2 * hits, guesses + support, otherwise=0.0),
-            "auroc": self._auroc(one, range(classes))[:, 0],
-        }
-        pairs, counts = np.unique(self._target * classes + self._predicted, return_counts=True)
-        matrix = None
-        if classes <= _MATRIX:
-            flat = np.zeros(classes * classes, int)
-            flat[pairs] = counts
-            matrix = flat.reshape(classes, classes).tolist()
-        wrong = pairs // classes != pairs % classes
-        pairs, counts = pairs[wrong], counts[wrong]
-        most = np.lexsort((pairs, -counts))[:_PAIRS]
-        return {
-            "classes": list(names),
-            "rows": len(self._target),
-            "per_class": [
-                {"class": names[k], "support": int(support[k]), **{m: plain(v[k]) for m, v in table.items()}}
-                for k in range(classes)
-            ],
-            "confusion": matrix,
-            "confused": [[names[pairs[i] // classes], names[pairs[i] % classes], int(counts[i])] for i in most],
-            "reliability": calibration.reliability(self._confidence, self._right),
-        }
+        """See `confusion.tables`; and reliability."""
+        found = confusion.tables(self._answers, self._target, self._predicted, names)
+        return {**found, "reliability": calibration.reliability(self._confidence, self._right)}
 
-    def _counts(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rows of each class, rows predicted to be it, and rows both: each [K, R]."""
-        classes = self._answers.shape[1]
-        return (
-            _sums(weights, self._target, np.arange(len(self._target)), classes),
-            _sums(weights, self._predicted, np.arange(len(self._target)), classes),
-            _sums(weights, self._target, np.flatnonzero(self._right), classes),
-        )
-
-    def _auroc(self, weights: np.ndarray, classes: Sequence[int]) -> np.ndarray:
-        """[len(classes), R]: each class against the rest; NaN where it has not both kinds of rows.
-
-        The weighted Mann-Whitney statistic: each row of the class counts the weight ranked below it, plus half of the
-        weight it is tied with. Counting the class's own rows too adds exactly half the square of their weight.
-        """
-        positive, pairs = np.zeros((2, len(classes), weights.shape[1]))
-        once = weights.shape[1] == 1 and bool((weights == 1).all())
-        for slot, k in enumerate(classes):
-            column, own = np.ascontiguousarray(self._answers[:, k]), self._target == k
-            if own.any() and not own.all():
-                positive[slot], pairs[slot] = _pairs_once(column, own) if once else _pairs(column, own, weights)
-        return ratio(pairs - positive**2 / 2, positive * (weights.sum(0) - positive))
+    def _own(self, k: int) -> np.ndarray:
+        return self._target == k
 
     def _gaps(self, weights: np.ndarray) -> np.ndarray:
         """[R]: the sum over bins of |stated - right|, in rows."""
         order, starts = calibration.equal_mass(self._confidence)
         gap = (self._confidence - self._right)[order, None] * weights[order]
         return np.abs(np.add.reduceat(gap, starts, axis=0)).sum(0)
-
-
-def _sums(weights: np.ndarray, classes: np.ndarray, rows: np.ndarray, width: int) -> np.ndarray:
-    """[width, R]: the weights of `rows`, summed by their class."""
-    if weights.shape[1] == 1:
-        return np.bincount(classes[rows], weights[rows, 0], width)[:, None]
-    out = np.zeros((width, weights.shape[1]))
-    if len(rows):
-        order = rows[np.argsort(classes[rows], kind="stable")]
-        present, starts = np.unique(classes[order], return_index=True)
-        out[present] = np.add.reduceat(weights[order], starts, axis=0)
-    return out
-
-
-def _pairs(column: np.ndarray, own: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """[R] weight of the own rows, and [R] that weight times all weight ranked below, ties counting half.
-
-    Only the scores of own rows matter as positions: the weight below is summed between them, then accumulated.
-    """
-    order = np.argsort(column)
-    ranked, ordered, place = column[order], weights[order], np.flatnonzero(own[order])
-    below, through = np.searchsorted(ranked, ranked[place]), np.searchsorted(ranked, ranked[place], side="right")
-    mark = np.zeros(len(order) + 1, bool)
-    mark[[0, -1]] = mark[below] = mark[through] = True
-    stops, number = np.flatnonzero(mark), np.cumsum(mark) - 1
-    upto = np.zeros((len(stops), weights.shape[1]))
-    np.cumsum(np.add.reduceat(ordered, stops[:-1], axis=0), axis=0, out=upto[1:])
-    heavy = ordered[place]
-    return heavy.sum(0), (heavy * (upto[number[below]] + upto[number[through]])).sum(0) / 2
-
-
-def _pairs_once(column: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`_pairs` when every row counts once: the weight below a position is the position, and sorting is enough."""
-    ranked, mine = np.sort(column), np.sort(column[own])
-    below = np.searchsorted(ranked, mine)
-    tied = bool((ranked[1:] == ranked[:-1]).any())
-    through = np.searchsorted(ranked, mine, side="right") if tied else below + 1
-    return np.array([float(len(mine))]), np.array([(below + through).sum() / 2])

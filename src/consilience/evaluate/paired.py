@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from consilience.evaluate import METRICS, bootstrap
+from consilience.evaluate import Of, bootstrap, metric_set
 from consilience.evaluate.base import Metric, plain
 
 Scores = np.ndarray
@@ -25,26 +25,31 @@ class Judge:
 
     def __init__(
         self,
-        kind: str,
+        of: Of,
         name: str,
         answers: np.ndarray,
         target: np.ndarray,
         *,
         groups: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
         seed: int = 0,
         resamples: int = 300,
     ) -> None:
-        """`kind`, `name`: of the metric set and the metric. `answers` [N, K] of the model the others are compared with
-        decide, with the target, in which order rows are drawn: the order they came in plays no role. Rows with equal
-        `groups` (>= 0) are redrawn together. Of many answers fewer resamples are drawn, but at least 100."""
-        self._set = METRICS.load(kind)
+        """`of`: what is scored, `name`: of the metric, `weights` [N]: how much each row counts.
+
+        `answers` [N, K] of the model the others are compared with decide, with the target, in which order rows are
+        drawn: the order they came in plays no role. Rows with equal `groups` (>= 0) are redrawn together. Of many
+        answers fewer resamples are drawn, but at least 100."""
+        self._set = metric_set(of)
         self.metric: Metric = next(m for m in self._set.metrics if m.name == name)
-        order = bootstrap.canonical(answers, target, groups)
+        order = bootstrap.canonical(answers, target, groups, weights)
         self._order, self._target = order, target[order]
         unit = bootstrap.units(None if groups is None else np.asarray(groups)[order], len(target))
         resamples = max(min(resamples, _WORK // max(1, answers.size)), min(resamples, _FEWEST))
         drawn = bootstrap.resampled(unit, resamples=resamples, seed=seed)
         self._weights = np.concatenate([np.ones((len(target), 1)), *drawn], axis=1)
+        if weights is not None:
+            self._weights *= np.asarray(weights, np.float64)[order, None]
         self._units = int(unit.max()) + 1
 
     def scores(self, answers: np.ndarray) -> Scores:

@@ -1,5 +1,6 @@
-"""report.html: one self-contained page about a run, for people. Shows what it is given; computes no metric and holds
-no row of the user's data. Everything that came from outside (names, labels, texts) is escaped.
+"""report.html: one self-contained page about a run, for people. Shows what it is given and computes no metric. Of the
+user's data it holds the worst errors, when it is given them. Everything that came from outside (names, labels, texts)
+is escaped.
 
 The page opens offline, in light and dark, on a phone and in print. The lead sentences are here, the tables and charts
 of each part in sections.py, the page around them in template.py.
@@ -74,6 +75,16 @@ class Column(TypedDict):
     """Cells that could not be used."""
 
 
+class BadCells(TypedDict):
+    """Cells of one column that could not be used for one reason."""
+
+    column: str
+    reason: str
+    rows: int
+    example: str
+    """Where the first of them is."""
+
+
 class ReportData(TypedDict, total=False):
     """All a report shows. What is absent or empty has no section."""
 
@@ -95,6 +106,8 @@ class ReportData(TypedDict, total=False):
     baselines: Sequence[Baseline]
     test: Mapping[str, Measured] | None
     """The best model's metrics on the test rows, if there are any."""
+    scored: Any
+    """The task, where its metrics depend on more than its kind."""
     details: Mapping[str, Any]
     """The best model's `score(...)["details"]`."""
     details_on: str
@@ -103,6 +116,10 @@ class ReportData(TypedDict, total=False):
     groups: Mapping[str, Mapping[str, Any]]
     """{column: what `by_group` gives for it}."""
     columns: Sequence[Column]
+    bad_cells: Sequence[BadCells]
+    errors: Sequence[Mapping[str, Any]]
+    """The rows that the best model got most wrong, of those that `details` are about: {"row", "true", "predicted",
+    "confidence", "cells": [{"input", "words", "data": a data: URL or ""}]}."""
     warnings: Sequence[str]
     """About the split, leaks, data: plain sentences."""
     audit: Mapping[str, Any] | None
@@ -136,19 +153,19 @@ def render(data: ReportData) -> str:
     body = [
         _verdict(data, best),
         sections.warnings(data.get("warnings") or ()),
-        sections.leaderboard(data["leaderboard"], data["best"], data["task"], data["primary"]),
-        audited.audit(data.get("audit"), data["task"]),
-        sections.confusion(details, where),
-        sections.per_class(details, where),
-        sections.calibration(details, where),
-        sections.residuals(details, where),
+        sections.leaderboard(data["leaderboard"], data["best"], scored(data), data["primary"]),
+        audited.audit(data.get("audit"), scored(data)),
+        sections.costs(data["leaderboard"], data["best"], measure(scored(data), data["primary"])),
+        sections.errors(data.get("errors") or (), where),
+        *_details(details, where),
         *(
-            sections.per_group(column, groups, data["task"], data["primary"], where)
+            sections.per_group(column, groups, scored(data), data["primary"], where)
             for column, groups in (data.get("groups") or {}).items()
         ),
-        sections.curves(data.get("curves") or (), measure(data["task"], data["primary"])),
+        sections.curves(data.get("curves") or (), measure(scored(data), data["primary"])),
         sections.columns(data.get("columns") or ()),
-        metric_titles(data["task"]),
+        sections.bad_cells(data.get("bad_cells") or ()),
+        metric_titles(scored(data)),
         sections.config(data.get("config") or ""),
     ]
     version = " " + text(data["version"]) if "version" in data else ""
@@ -157,8 +174,30 @@ def render(data: ReportData) -> str:
         header=_header(data),
         body="\n".join(part for part in body if part),
         footer=f"Consilience{version}. Intervals are 95 % bootstrap intervals; rows that share content are redrawn "
-        "together. This page holds no row of the data and loads nothing from the network.",
+        f"together. {_rows_held(data)} It loads nothing from the network.",
     )
+
+
+def _rows_held(data: ReportData) -> str:
+    """What a reader must know before handing the page on."""
+    count = len(data.get("errors") or ())
+    return f"This page shows {count} rows of the data." if count else "This page holds no row of the data."
+
+
+def scored(data: ReportData) -> Any:
+    """What the metrics are of: the task itself where it was given, else its kind."""
+    return data.get("scored", data["task"])
+
+
+def _details(details: Mapping[str, Any], where: str) -> list[str]:
+    """What there is to show of the answers; of several targets, target by target."""
+    if "targets" in details:
+        return [
+            f'<h2 class="target">Target <bdi>{text(name)}</bdi></h2>' + "\n".join(_details(own, where))
+            for name, own in details["targets"].items()
+        ]
+    parts = (sections.confusion, sections.per_class, sections.calibration, sections.residuals)
+    return [part(details, where) for part in parts]
 
 
 def _header(data: ReportData) -> str:
@@ -176,7 +215,7 @@ _PARTS = (("train", "Training"), ("valid", "Validation"), ("test", "Test"))
 
 
 def _verdict(data: ReportData, best: Entry) -> str:
-    metric = measure(data["task"], data["primary"])
+    metric = measure(scored(data), data["primary"])
     rows = data.get("rows") or {}
     entry = best["metrics"].get(data["primary"], {"value": None, "ci95": None})
     others = len(data["leaderboard"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from consilience.evaluate import METRICS, charts
+from consilience.evaluate import Of, charts, metric_set
 from consilience.evaluate.base import Metric
 from consilience.evaluate.charts import number, text
 from consilience.evaluate.tables import amount, css, table, word
@@ -16,9 +16,9 @@ from consilience.evaluate.tables import amount, css, table, word
 _LARGEST_MATRIX, _MOST_CURVES, _MOST_PAIRS = 30, 6, 10
 
 
-def measure(kind: str, name: str) -> Metric:
+def measure(kind: Of, name: str) -> Metric:
     """What is known of a metric; one that its metric set does not list is shown under its own name."""
-    listed = {m.name: m for m in METRICS.load(kind).metrics}
+    listed = {m.name: m for m in metric_set(kind).metrics}
     return listed.get(name) or Metric(name=name, title=name, meaning="")
 
 
@@ -55,7 +55,7 @@ def warnings(messages: Sequence[str]) -> str:
     return f'<div class="warnings" role="region" aria-label="Warnings"><h2>Worth a look</h2><ul>{listed}</ul></div>'
 
 
-def leaderboard(entries: Sequence[Mapping[str, Any]], best: str, kind: str, primary: str) -> str:
+def leaderboard(entries: Sequence[Mapping[str, Any]], best: str, kind: Of, primary: str) -> str:
     found = dict.fromkeys(name for e in entries for name, m in e["metrics"].items() if "value" in m)
     every = [measure(kind, name) for name in sorted(found, key=lambda name: name != primary)]
     front = [m for m in every if m.headline or m.name == primary]
@@ -94,6 +94,79 @@ def _board(
             cells += [amount(entry[key], number(entry[key], 3)) for key in ("cpu_seconds", "ms_per_row")]
         rows.append(("best" if winner else "", cells))
     return table(heads, rows, label="Leaderboard" if timed else "All metrics", kind="board")
+
+
+def costs(entries: Sequence[Mapping[str, Any]], best: str, metric: Metric) -> str:
+    """Every model by what it costs and how good it is: to predict, and to train."""
+    figures = []
+    scale = 100 if metric.percent else 1
+    up = lowered(metric.title) + (", %" if metric.percent else "")
+    for key, across, caption in (
+        ("ms_per_row", "ms per row", "Cost of an answer"),
+        ("cpu_seconds", "CPU-seconds", "Cost of the training"),
+    ):
+        points = [
+            (float(e[key]), scale * value, e["name"], e["name"] == best)
+            for e in entries
+            if e["inputs"] and e[key] is not None and (value := _value(e, metric)) is not None
+        ]
+        title = f"{metric.title} against {across} of every model"
+        chart = charts.scatter(points, title=title, across=across, up=up, greater_is_better=metric.greater_is_better)
+        if chart:
+            figures.append(f"<figure><figcaption>{caption}</figcaption>{chart}</figure>")
+    if not figures:
+        return ""
+    about = "Validation scores of every model against its cost. The line joins those that nothing cheaper beats."
+    return section("What quality costs", about, f'<div class="pair">{"".join(figures)}</div>')
+
+
+def errors(rows: Sequence[Mapping[str, Any]], where: str) -> str:
+    """The rows that the model got most wrong, with their cells."""
+    if not rows:
+        return ""
+    cards = []
+    for row in rows:
+        sure = (
+            ""
+            if row["confidence"] is None
+            else f' <span class="soft">({100 * row["confidence"]:.0f}\u00a0% sure)</span>'
+        )
+        said = (
+            f"<figcaption>Row {text(row['row'])}: <bdi>{text(row['true'])}</bdi> was taken for "
+            f"<strong><bdi>{text(row['predicted'])}</bdi></strong>{sure}</figcaption>"
+        )
+        cards.append(f'<figure class="error">{said}{"".join(map(_cell, row["cells"]))}</figure>')
+    about = f"Of the {text(where)} rows, those that the best model is most sure about and wrong on, or furthest off."
+    return section("Worst errors", about, f'<div class="cards">{"".join(cards)}</div>')
+
+
+_PLAYED = {
+    "data:image/": '<img src="{data}" alt="{name}" loading="lazy">',
+    "data:audio/": '<audio controls preload="none" src="{data}" aria-label="{name}"></audio>',
+    "data:video/": '<video controls preload="none" src="{data}" aria-label="{name}"></video>',
+}
+"""How a page shows a small file, by the start of its URL."""
+
+
+def _cell(cell: Mapping[str, str]) -> str:
+    """One cell of a row: what is to be seen or heard, and its words."""
+    name, data = text(cell["input"]), text(cell["data"])
+    played = "".join(tag.format(data=data, name=name) for start, tag in _PLAYED.items() if data.startswith(start))
+    said = f'<p class="words"><bdi>{text(cell["words"])}</bdi></p>' if cell["words"] else ""
+    return f'<div class="cell"><span class="soft">{name}</span>{played}{said}</div>'
+
+
+def bad_cells(found: Sequence[Mapping[str, Any]]) -> str:
+    """What could not be used, by column and reason."""
+    if not found:
+        return ""
+    heads = [("Column", ""), ("Rows", ""), ("Why", ""), ("For example", "as the table counts its rows")]
+    rows = [
+        ("", [word(f["column"], head=True), amount(f["rows"], f"{f['rows']:,}"), word(f["reason"]), word(f["example"])])
+        for f in found
+    ]
+    about = "Cells, or parts of cells, that could not be used and count as missing. bad_cells.csv lists every one."
+    return section("Bad cells", about, table(heads, rows, label="Bad cells"))
 
 
 def confusion(details: Mapping[str, Any], where: str) -> str:
@@ -163,9 +236,11 @@ def calibration(details: Mapping[str, Any], where: str) -> str:
     bins = details.get("reliability")
     if not bins:
         return ""
+    error = sum(b["rows"] * abs(b["confidence"] - b["accuracy"]) for b in bins) / sum(b["rows"] for b in bins)
     about = (
         "Does a stated confidence mean what it says? On the dashed line it does; below it the model is too sure of "
-        f"itself, above it not sure enough. {len(bins)} bins of about equally many {text(where)} rows."
+        f"itself, above it not sure enough. {len(bins)} bins of about equally many {text(where)} rows; "
+        f"expected calibration error {100 * error:.1f}\u00a0%."
     )
     chart = charts.reliability(bins, title="Stated confidence against the share that was right")
     return section("Calibration", about, f'<figure class="narrow">{chart}</figure>')
@@ -189,7 +264,7 @@ def residuals(details: Mapping[str, Any], where: str) -> str:
     return section("Errors", about, figures, f"<details><summary>Quantiles of the error</summary>{listed}</details>")
 
 
-def per_group(column: str, groups: Mapping[str, Any], kind: str, primary: str, where: str) -> str:
+def per_group(column: str, groups: Mapping[str, Any], kind: Of, primary: str, where: str) -> str:
     if not groups:
         return ""
     found = dict.fromkeys(name for g in groups.values() for name in g["metrics"])
@@ -245,8 +320,8 @@ def columns(entries: Sequence[Mapping[str, Any]]) -> str:
     return section("Columns", about, table(heads, rows, label="Columns"))
 
 
-def metric_titles(kind: str) -> str:
-    rows = "".join(f"<dt>{text(m.title)}</dt><dd>{text(m.meaning)}</dd>" for m in METRICS.load(kind).metrics)
+def metric_titles(kind: Of) -> str:
+    rows = "".join(f"<dt>{text(m.title)}</dt><dd>{text(m.meaning)}</dd>" for m in metric_set(kind).metrics)
     listed = f"<details><summary>Show the metrics</summary><dl>{rows}</dl></details>"
     return section("Reading the numbers", "What each metric says, in plain words.", listed)
 

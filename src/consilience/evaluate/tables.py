@@ -39,6 +39,7 @@ def table(
     body = "".join(f"<tr{css(style)}>{''.join(map(_cell, cells))}</tr>" for style, cells in rows)
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{text(label)}"><table{css(kind)}>'
+        f'<caption class="spoken">{text(label)}</caption>'
         f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

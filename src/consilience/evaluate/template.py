@@ -84,6 +84,15 @@ figure.narrow { max-width: 480px; }
 svg text { fill: var(--soft); font-size: 11px; font-family: inherit; } svg .grid-line { stroke: var(--line); }
 svg .a { stroke: var(--accent); } svg .b { stroke: var(--second); stroke-dasharray: 5 3; }
 svg .line { fill: none; stroke-width: 2; stroke-linejoin: round; } svg .fill { fill: var(--accent); }
+.spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+svg .thin { stroke-width: 1.2; stroke-opacity: .5; } svg .dot.soft { fill: var(--soft); fill-opacity: .75; }
+svg text.named { fill: var(--ink); font-weight: 600; }
+.cards { display: grid; gap: 18px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 200px), 1fr));
+  margin-top: 14px; align-items: start; }
+.cell { margin-top: 8px; font-size: 13px; } .cell > .soft { font-size: 12px; }
+.cell img, .cell video { display: block; width: 100%; max-height: 220px; object-fit: contain; border-radius: 6px;
+  background: var(--line); margin-top: 2px; image-rendering: auto; } .cell audio { width: 100%; margin-top: 2px; }
+.words { margin: 2px 0 0; white-space: pre-line; max-height: 11em; overflow: auto; }
 svg .span { stroke: var(--ink); stroke-width: 1.5; }
 h3 { font-size: 15px; font-weight: 650; margin: 28px 0 0; }
 ul.said { margin: 10px 0 0; padding-left: 20px; max-width: 82ch; }
@@ -143,5 +152,8 @@ def page(*, title: str, header: str, body: str, footer: str) -> str:
     The content policy is a second wall behind escaping: the page may fetch nothing, and run no script but ours.
     """
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'"
+    policy = (
+        "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'; base-uri 'none'"
+    )
     return PAGE.format(policy=policy, title=title, style=STYLE, header=header, body=body, footer=footer, script=SCRIPT)

@@ -4,7 +4,7 @@ All sentences of an audit stand here, as templates, so that they can be translat
 names; knows no model and no metric's formula.
 
 How an input is judged, G being what the model wins over the answer that looks at nothing:
-- `unused`: the model does not look at it.
+- `unused`: the model does not look at it, and alone it is not surely better than nothing.
 - `harms`: permuting it (or training without it) makes the model better, surely (the whole 95 % interval), by at least
   5 % of G.
 - `does_not`: what is lost by permuting it is surely below 5 % of G; or, when the interval is wider, below 20 % of G
@@ -45,7 +45,8 @@ SENTENCES = {
     "out, or look into its cells.",
     "harms_retrained": "{input} harms: trained without it, {metric} is better by {won} ({low} to {high}). Leave "
     "it out.",
-    "unused": "{input} does not earn its keep: the best model does not look at it.",
+    "unused": "{input} does not earn its keep: the best model does not look at it, and alone it tells nothing.",
+    "unclear_unused": "{input}: cannot be told: the best model does not look at it, but alone it tells something.",
     "unclear": "{input}: cannot be told from {rows} rows. With another row's {input}, {metric} is worse by "
     "{lost}, which may be chance ({low} to {high}).",
     "unclear_model": "{input}: cannot be told, because the model itself is not surely better than an answer that "
@@ -89,7 +90,8 @@ def judge(
     """(verdict, the sentence's key). `gain`: what the model wins over nothing; `permuted`, `retrained`: what is lost
     when the input is permuted, or left out of the training; `alone`: what it wins over nothing alone."""
     if not used:
-        return "unused", "unused"
+        sure = alone is not None and (_low(alone) or 0.0) > 0
+        return ("unclear", "unclear_unused") if sure else ("unused", "unused")
     won = gain["value"] or 0.0
     if permuted is None or permuted["value"] is None or won <= 0 or (_low(gain) or 0.0) <= 0:
         return "unclear", "unclear_model"

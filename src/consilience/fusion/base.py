@@ -21,9 +21,11 @@ class DecisionFusion(ABC):
 
     @classmethod
     @abstractmethod
-    def fit(cls, config: Any, answers: Answers, target: np.ndarray, *, discrete: bool) -> DecisionFusion:
+    def fit(
+        cls, config: Any, answers: Answers, target: np.ndarray, *, discrete: bool, weights: np.ndarray | None = None
+    ) -> DecisionFusion:
         """Learn from answers on rows that no model was fitted on. `target` [N]: class numbers when `discrete`, else
-        real values."""
+        real values. `weights` [N]: how much each row counts, 1 on average; all alike when not given."""
 
     @abstractmethod
     def fuse(self, answers: Answers) -> np.ndarray:

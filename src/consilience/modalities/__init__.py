@@ -8,6 +8,7 @@ MODALITIES = Family(
         "text": "consilience.modalities.text:Text",
         "image": "consilience.modalities.image:Image",
         "audio": "consilience.modalities.audio:Audio",
+        "video": "consilience.modalities.video:Video",
         "tabular": "consilience.modalities.tabular:Tabular",
     },
 )

@@ -27,6 +27,10 @@ Values = Sequence[Any]
 """Loaded values, one per distinct cell; None where the cell is missing or bad."""
 
 
+PREVIEW = 600
+"""Characters of a cell that are shown, at most."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ColumnSample:
     """What a modality sees of a column when it says whether the column is its own."""
@@ -68,6 +72,16 @@ class Features:
     present: np.ndarray
     names: Sequence[str]
     """F names of the columns, for reports and explanations."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """One cell as a person looks at it on a page: words, or a small file that browsers show, or both."""
+
+    words: str = ""
+    content: bytes = b""
+    media_type: str = ""
+    """Of the content: "image/...", "audio/..." or "video/..."."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +176,14 @@ class Modality(ABC):
     def fields(self, config: Any, columns: Sequence[str]) -> tuple[Field, ...]:
         """The columns of an input as somebody fills them in."""
         return tuple(Field(column=column, form="file" if self.media else "words") for column in columns)
+
+    def preview(self, columns: Sequence[str], cell: tuple[Any, ...], value: Any, config: Any) -> Preview:
+        """What to show of a raw cell (one value per column of the input) and its loaded value, which is not None; a
+        few dozen kilobytes at most. The default: the raw values as words."""
+        if len(columns) == 1:
+            return Preview(words=str(cell[0])[:PREVIEW])
+        shown = [f"{c}: {v}" for c, v in zip(columns, cell, strict=True) if not is_blank(v)]
+        return Preview(words="\n".join(shown)[:PREVIEW])
 
     def likeness(self, values: Values) -> tuple[np.ndarray, float] | None:
         """[U, D] float32 and a distance: of two values whose vectors are no further apart than that (root mean square),

@@ -221,7 +221,10 @@ def opened(cell: Any, root: Path, limits: Limits) -> Iterator[Container]:
             # The named demuxer sees this one file only: no probing, no other protocol, no file it might refer to.
             handle = av.open(source, format=found, options={"protocol_whitelist": ""}, metadata_errors="replace")
             with handle:
-                yield Container(handle, found, limits, lacks=_lacks(head, size))
+                source_of = Container(handle, found, limits, lacks=_lacks(head, size))
+                if not source_of.streams():
+                    raise BadCell(f"the {name} file is damaged or cut off: nothing to see or hear is found in it")
+                yield source_of
     except BadCell:
         raise
     except MemoryError as error:

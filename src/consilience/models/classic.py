@@ -8,8 +8,9 @@ import numpy as np
 
 from consilience.core.config import Part
 from consilience.core.state import State
-from consilience.models.base import Goal, Learner, Member
+from consilience.models.base import Learner, Member
 from consilience.models.learners import LEARNERS
+from consilience.models.panel import Panel, fit_learner
 from consilience.models.view import View
 from consilience.tasks.base import Task
 
@@ -17,7 +18,7 @@ from consilience.tasks.base import Task
 class Classic(Member):
     kind = "classic"
 
-    def __init__(self, learner: Learner, *, kind: str, inputs: Sequence[str]) -> None:
+    def __init__(self, learner: Learner | Panel, *, kind: str, inputs: Sequence[str]) -> None:
         self.learner, self.learner_kind, self.inputs = learner, kind, tuple(inputs)
 
     def predict(self, view: View) -> np.ndarray:
@@ -30,14 +31,23 @@ class Classic(Member):
 
     @classmethod
     def restore(cls, state: State, task: Task) -> Classic:
-        kind = state.meta["learner"]
-        learner = LEARNERS.load(kind).restore(State(arrays=state.arrays, meta=state.meta["state"]))
+        kind, own = state.meta["learner"], State(arrays=state.arrays, meta=state.meta["state"])
+        whole = task.questions[0].place is None
+        learner = LEARNERS.load(kind).restore(own) if whole else Panel.restore(own, task, kind=kind)
         return cls(learner, kind=kind, inputs=state.meta["inputs"])
 
 
 def fit_classic(
-    learner: Part, view: View, target: np.ndarray, task: Task, *, inputs: Sequence[str], seed: int, seconds: float
+    learner: Part,
+    view: View,
+    target: np.ndarray,
+    task: Task,
+    *,
+    inputs: Sequence[str],
+    weights: np.ndarray | None = None,
+    seed: int,
+    seconds: float,
 ) -> Classic:
-    goal = Goal(target=target, width=task.width, discrete=task.discrete, weights=np.ones(len(target)))
-    fitted = LEARNERS.load(learner.kind).fit(learner.config, view.blocks(inputs), goal, seed=seed, seconds=seconds)
+    """`weights` [N] of the rows; all alike when not given."""
+    fitted = fit_learner(learner, view.blocks(inputs), target, task, weights=weights, seed=seed, seconds=seconds)
     return Classic(fitted, kind=learner.kind, inputs=inputs)

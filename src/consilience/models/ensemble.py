@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from consilience.core.state import State
-from consilience.fusion import DECISION_FUSIONS
 from consilience.fusion.base import DecisionFusion
 from consilience.models import MEMBERS
 from consilience.models.base import Member
+from consilience.models.pooled import Pooled, restore_rule
 from consilience.models.view import View
 from consilience.tasks.base import Task
 
@@ -18,7 +18,7 @@ from consilience.tasks.base import Task
 class Ensemble(Member):
     kind = "ensemble"
 
-    def __init__(self, members: Mapping[str, Member], rule: DecisionFusion, *, kind: str) -> None:
+    def __init__(self, members: Mapping[str, Member], rule: DecisionFusion | Pooled, *, kind: str) -> None:
         """`kind`: the rule's name among the decision fusions."""
         self.members, self.rule, self.rule_kind = dict(members), rule, kind
         self.inputs = tuple(sorted({name for member in members.values() for name in member.inputs}))
@@ -56,5 +56,5 @@ class Ensemble(Member):
             for number, part in enumerate(state.meta["members"])
         }
         rule = state.meta["rule"]
-        fitted = DECISION_FUSIONS.load(rule["kind"]).restore(state.under("rule", rule["state"]))
+        fitted = restore_rule(rule["kind"], state.under("rule", rule["state"]), task)
         return cls(members, fitted, kind=rule["kind"])

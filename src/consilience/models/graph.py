@@ -44,7 +44,7 @@ class Graph(Member):
 
     def scores(self, view: View) -> np.ndarray:
         """Raw scores of the head [N, K] float32."""
-        out = [np.zeros((0, self.task.width), np.float32)]
+        out = [np.zeros((0, self.task.score_width), np.float32)]
         for start in range(0, len(view), _ROWS):
             out.append(self._stretch(view, np.arange(start, min(start + _ROWS, len(view)))))
         return np.concatenate(out)

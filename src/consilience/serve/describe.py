@@ -57,17 +57,55 @@ def docs(openapi: dict[str, Any]) -> str:
 
 
 def operation(method: str, path: str, engine: Engine) -> dict[str, Any]:
-    """What OpenAPI is told of a route beyond its path: the body, with an example of this model's own columns."""
-    if method != "POST":
-        return {}
-    makers = {True: _tensor_body, False: _native_body}
-    return {"requestBody": {"required": True, "content": makers[path.endswith("/infer")](engine)}}
+    """What OpenAPI is told of a route beyond its path: what stands in the path, and the body, with an example of this
+    model's own columns."""
+    places = [name for name in ("name", "version") if f"{{{name}}}" in path]
+    about: dict[str, Any] = {}
+    if places:
+        about["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in places
+        ]
+    if path.endswith("/infer") or path.endswith("/predict"):
+        content = _tensor_body(engine) if path.endswith("/infer") else _native_body(engine)
+        about["requestBody"] = {"required": True, "content": content}
+        about["responses"] = {code: {"description": why, "content": _ERROR} for code, why in _REFUSALS.items()}
+    return about
+
+
+_ERROR = {
+    "application/json": {
+        "schema": {
+            "type": "object",
+            "required": ["error"],
+            "properties": {
+                "error": {"type": "string"},
+                "field": {"type": "string", "description": "the column it is about"},
+                "row": {"type": "integer", "description": "from 0"},
+                "id": {"type": "string"},
+            },
+        }
+    }
+}
+_REFUSALS = {
+    "400": "the request cannot be read",
+    "404": "there is no such model or version",
+    "408": "the body did not arrive in time",
+    "413": "the body, or its number of rows, is over the limit",
+    "422": "a value cannot be used",
+    "503": "too much is waiting; come again after Retry-After seconds",
+    "504": "no answer in time",
+}
 
 
 def _native_body(engine: Engine) -> dict[str, Any]:
     shown = {"file": "<base64>", "number": 1.5, "words": "some words"}
-    types = {"file": {"type": "string", "format": "base64"}, "number": {"type": "number"}, "words": {"type": "string"}}
-    row = {c: {**types[f.form], "nullable": True} for c, f in engine.fields.all.items()}
+    types: dict[str, dict[str, Any]] = {
+        "file": {"type": ["string", "null"], "contentEncoding": "base64"},
+        "number": {"type": ["number", "string", "null"]},
+        "words": {"type": ["string", "number", "boolean", "null"]},
+    }
+    row: dict[str, Any] = {c: types[f.form] for c, f in engine.fields.all.items()}
+    row |= {c: {"description": "not looked at by this model"} for c in sorted(engine.fields.ignored)}
     one = {"type": "object", "properties": row, "additionalProperties": False}
     schema = {
         "type": "object",
@@ -82,7 +120,7 @@ def _native_body(engine: Engine) -> dict[str, Any]:
     example = {"inputs": {c: shown[f.form] for c, f in engine.fields.all.items()}}
     return {
         "application/json": {"schema": schema, "example": example},
-        "multipart/form-data": {"schema": {"type": "object", "properties": form, "additionalProperties": False}},
+        "multipart/form-data": {"schema": {"type": "object", "properties": form}},
     }
 
 

@@ -3,8 +3,8 @@
 Every column that the model looks at is an input tensor of shape [B] or [B, 1]: BYTES for files and text (zero bytes:
 missing), FP64 for numbers (NaN: missing; any number type is taken). An input left out is missing on every row. Other
 columns of the training table may be sent too, as they may stand in a row, and make no difference. Outputs:
-`prediction` (words, numbers, or JSON where an answer is a list or an object) and, where the model has them,
-`probabilities` [B, K] FP64.
+`prediction` (words, numbers, or, of a set of labels, text in the form the target column had; of several targets one
+`prediction_<target>` each) and, where the model has them, `probabilities` [B, K] FP64.
 """
 
 from __future__ import annotations
@@ -159,19 +159,20 @@ def _known(tensor: Tensor, fields: Fields) -> None:
 
 
 def outputs(answer: Answer, model: Model) -> list[Tensor]:
-    size = len(answer.predictions)
-    kind = _prediction_type(model)
-    make = float if kind == "FP64" else _words
-    first = Tensor(name="prediction", datatype=kind, shape=(size,), data=[make(p) for p in answer.predictions])
+    told = model.task.predictions(answer.answers, nested=False)
+    tensors = []
+    for name, kind in _prediction_types(model).items():
+        data = [float(cell) if kind == "FP64" else str(cell).encode() for cell in told[name]]
+        tensors.append(Tensor(name=name, datatype=kind, shape=(len(data),), data=data))
     if not model.task.discrete:
-        return [first]
-    flat = answer.answers.astype(np.float64)
-    return [first, Tensor(name="probabilities", datatype="FP64", shape=flat.shape, data=flat.ravel().tolist())]
+        return tensors
+    flat = answer.answers[:, list(model.task.probable)].astype(np.float64)
+    return [*tensors, Tensor(name="probabilities", datatype="FP64", shape=flat.shape, data=flat.ravel().tolist())]
 
 
 def check_outputs(names: Sequence[str], model: Model) -> Sequence[str]:
     """The outputs a client asked for, if there are such. Raises Malformed."""
-    known = ("prediction", "probabilities") if model.task.discrete else ("prediction",)
+    known = [*_prediction_types(model), *(["probabilities"] if model.task.discrete else [])]
     if strangers := [name for name in names if name not in known]:
         raise Malformed(f"there is no output {strangers[0][:100]!r}; there are {', '.join(known)}")
     if len(set(names)) < len(names):
@@ -194,11 +195,13 @@ def model_metadata(name: str, model: Model, fields: Fields) -> dict[str, Any]:
         {"name": f.column, "datatype": "FP64" if f.form == "number" else "BYTES", "shape": [-1]}
         for f in fields.all.values()
     ]
-    out = [{"name": "prediction", "datatype": _prediction_type(model), "shape": [-1]}]
+    told = _prediction_types(model)
+    out: list[dict[str, Any]] = [{"name": column, "datatype": kind, "shape": [-1]} for column, kind in told.items()]
+    labels = [model.task.names[k] for k in model.task.probable] or list(model.task.names)
     if model.task.discrete:
-        out.append({"name": "probabilities", "datatype": "FP64", "shape": [-1, len(model.task.names)]})
+        out.append({"name": "probabilities", "datatype": "FP64", "shape": [-1, len(labels)]})
     metadata = {"name": name, "versions": [VERSION], "platform": "consilience", "inputs": inputs, "outputs": out}
-    return {**metadata, "parameters": {"target": model.target, "labels": json.dumps(model.task.names)}}
+    return {**metadata, "parameters": {"target": model.target, "labels": json.dumps(labels)}}
 
 
 def index(name: str, *, ready: bool) -> dict[str, str]:
@@ -239,13 +242,11 @@ def statistics(name: str, metrics: Metrics) -> dict[str, Any]:
     }
 
 
-def _words(prediction: Any) -> bytes:
-    plain = isinstance(prediction, list | tuple | dict)
-    return (json.dumps(prediction, ensure_ascii=False) if plain else str(prediction)).encode()
-
-
-def _prediction_type(model: Model) -> str:
-    """FP64 where every answer is a number, else BYTES: known before there is an answer."""
+def _prediction_types(model: Model) -> dict[str, str]:
+    """By output: FP64 where every answer is a number, else BYTES: known before there is an answer."""
     shown = np.eye(model.task.width) if model.task.discrete else np.zeros((1, model.task.width))
-    answers = model.task.decode(shown)
-    return "FP64" if all(isinstance(a, int | float) and not isinstance(a, bool) for a in answers) else "BYTES"
+    told = model.task.predictions(shown, nested=False)
+    return {
+        name: "FP64" if all(isinstance(a, int | float) and not isinstance(a, bool) for a in cells) else "BYTES"
+        for name, cells in told.items()
+    }

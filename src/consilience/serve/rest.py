@@ -110,11 +110,11 @@ class _Routes:
         rows = self.engine.fields.rows(given, most=self.config.rows)
         seen["rows"] = len(rows)
         answer = await self.engine.answer(rows)
-        names = self.engine.model.task.names
+        task = self.engine.model.task
         predictions = [{"prediction": p} for p in answer.predictions]
-        if self.engine.model.task.discrete:
+        if task.discrete:
             for line, row in zip(predictions, answer.answers.tolist(), strict=True):
-                line["probabilities"] = dict(zip(names, row, strict=True))
+                line["probabilities"] = {task.names[k]: row[k] for k in task.probable}
         return JSONResponse({"id": seen["id"], "model": self.config.name, "predictions": predictions})
 
     async def _infer(self, request: Request, content: bytes, seen: dict[str, Any]) -> Response:

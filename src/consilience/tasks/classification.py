@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from consilience.core.errors import DataError
 from consilience.tasks.base import Task
+from consilience.tasks.cells import Line, clean, from_one, label_number, listed, rare, short
+from consilience.tasks.classes import balanced, class_shares
 
 _MOST_CLASSES = 1_000
 
@@ -23,26 +26,46 @@ class Classification(Task):
     discrete = True
     baseline = "majority class"
 
+    @dataclass(frozen=True, kw_only=True)
+    class Config:
+        """Nothing to choose."""
+
     def __init__(self, labels: Sequence[Any]) -> None:
         self.labels = tuple(labels)
         self._number = {label: k for k, label in enumerate(self.labels)}
 
     @classmethod
     def claims(cls, cells: Sequence[Any]) -> str | None:
-        distinct = {_clean(c) for c in cells}
-        numbers = sum(_as_number(c) is not None for c in distinct)
+        if any(isinstance(c, list | tuple) for c in cells):
+            return None
+        distinct = {clean(c) for c in cells}
+        numbers = sum(label_number(c) is not None for c in distinct)
         if numbers < len(distinct):
             return f"{len(distinct)} distinct labels, not all of them numbers"
         if any(isinstance(c, bool) for c in cells):
             return "true / false"
-        whole = all(float(_as_number(c) or 0).is_integer() for c in distinct)
+        whole = all(float(label_number(c) or 0).is_integer() for c in distinct)
         if whole and len(distinct) <= min(20, max(2, len(cells) // 10)):
             return f"only {len(distinct)} distinct whole numbers"
         return None
 
     @classmethod
-    def fit(cls, cells: Sequence[Any], *, column: str) -> Classification:
-        counts = Counter(_clean(c) for c in cells)
+    def fit(
+        cls,
+        cells: Sequence[Any],
+        *,
+        column: str,
+        config: Any = None,
+        line: Line = from_one,
+        columns: Sequence[str] = (),
+    ) -> Classification:
+        for row, cell in enumerate(cells):
+            if isinstance(cell, list | tuple):
+                raise DataError(
+                    f"column {column!r}, row {line(row)}: {short(cell)} is a list, and a class is one label. Several "
+                    "labels: pass --task multilabel."
+                )
+        counts = Counter(clean(c) for c in cells)
         if len(counts) < 2:
             raise DataError(
                 f"column {column!r}: every training row has the same label {next(iter(counts), None)!r}; there is "
@@ -55,23 +78,28 @@ class Classification(Task):
             )
         return cls(sorted(counts, key=lambda label: (type(label).__name__, label)))
 
-    def encode(self, cells: Sequence[Any], *, column: str) -> np.ndarray:
+    def encode(self, cells: Sequence[Any], *, column: str, line: Line = from_one) -> np.ndarray:
         out = np.empty(len(cells), np.int64)
         for row, cell in enumerate(cells):
-            number = self._number.get(_clean(cell))
+            number = self._number.get(clean(cell))
             if number is None:
-                shown = ", ".join(map(str, self.labels[:10])) + (" …" if len(self.labels) > 10 else "")
                 raise DataError(
-                    f"column {column!r}, row {row + 1}: the label {_short(cell)} was not in the training rows "
-                    f"(known: {shown}). Correct it, or leave the row out."
+                    f"column {column!r}, row {line(row)}: the label {short(cell)} was not in the training rows "
+                    f"(known: {listed(self.labels)}). Correct it, or leave the row out."
                 )
             out[row] = number
         return out
 
-    def encode_open(self, cells: Sequence[Any]) -> tuple[np.ndarray, tuple[str, ...]]:
-        numbers = dict(self._number)
-        target = np.array([numbers.setdefault(_clean(cell), len(numbers)) for cell in cells], np.int64)
-        return target, tuple(str(label) for label in numbers)
+    def opened(self, cells: Sequence[Any], *, column: str, line: Line = from_one) -> Classification:
+        new = dict.fromkeys(label for cell in cells if (label := clean(cell)) not in self._number)
+        return Classification([*self.labels, *new]) if new else self
+
+    def widen(self, answers: np.ndarray, known: Task) -> np.ndarray:
+        return np.pad(answers, ((0, 0), (0, self.width - known.width)))
+
+    def closed(self, target: np.ndarray, opened: Task) -> tuple[np.ndarray, np.ndarray]:
+        rows = np.flatnonzero(target < self.width)
+        return rows, target[rows]
 
     @property
     def width(self) -> int:
@@ -81,15 +109,18 @@ class Classification(Task):
     def names(self) -> tuple[str, ...]:
         return tuple(str(label) for label in self.labels)
 
-    def constant(self, target: np.ndarray) -> np.ndarray:
-        return np.bincount(target, minlength=self.width) / max(1, len(target))
+    def constant(self, target: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        return class_shares(target, self.width, weights)
+
+    def cost(self, constant: np.ndarray) -> float:
+        return float(-(constant * np.log(np.maximum(constant, 1e-300))).sum())
 
     def activate(self, scores: np.ndarray) -> np.ndarray:
         scores = scores.astype(np.float64)
         powers = np.exp(scores - scores.max(1, keepdims=True))
         return np.asarray(powers / powers.sum(1, keepdims=True))
 
-    def loss(
+    def losses(
         self,
         scores: Any,
         target: Any,
@@ -101,16 +132,26 @@ class Classification(Task):
         """Cross-entropy; with `focal_gamma`, times (1 - p of the true class)^gamma (Lin et al. 2017)."""
         from torch.nn.functional import cross_entropy, log_softmax
 
-        if not focal_gamma:
-            return cross_entropy(scores, target, weight=class_weights, label_smoothing=label_smoothing)
         losses = cross_entropy(scores, target, weight=class_weights, label_smoothing=label_smoothing, reduction="none")
+        if not focal_gamma:
+            return losses
         log_p = log_softmax(scores, 1).gather(1, target[:, None])[:, 0]
         # Clamped: at p = 1 a power below 1 has no finite slope.
-        factor = (1 - log_p.exp()).clamp(min=1e-6) ** focal_gamma
-        mass = len(target) if class_weights is None else class_weights[target].sum()
-        return (factor * losses).sum() / mass
+        return (1 - log_p.exp()).clamp(min=1e-6) ** focal_gamma * losses
 
-    def merits(self, answers: np.ndarray, target: np.ndarray) -> np.ndarray:
+    def mass(self, target: Any, class_weights: Any = None) -> Any:
+        return len(target) if class_weights is None else class_weights[target].sum()
+
+    def class_weights(self, target: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        return balanced(target, self.width, weights)
+
+    def strata(self, target: np.ndarray) -> np.ndarray:
+        return target
+
+    def remarks(self, target: np.ndarray) -> list[str]:
+        return rare(self.names, np.bincount(target, minlength=self.width))
+
+    def merits(self, answers: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         return np.asarray(answers.argmax(1) == target, np.float64)
 
     def decode(self, answers: np.ndarray) -> list[Any]:
@@ -122,25 +163,3 @@ class Classification(Task):
     @classmethod
     def restore(cls, meta: dict[str, Any]) -> Classification:
         return cls(meta["labels"])
-
-
-def _clean(cell: Any) -> Any:
-    if isinstance(cell, str):
-        return cell.strip()
-    if isinstance(cell, float) and cell.is_integer():
-        return int(cell)  # a column of whole numbers with gaps arrives as floats
-    return cell
-
-
-def _as_number(cell: Any) -> float | None:
-    if isinstance(cell, bool):
-        return None
-    try:
-        return float(cell)
-    except (TypeError, ValueError):
-        return None
-
-
-def _short(cell: Any) -> str:
-    text = repr(cell)
-    return text if len(text) <= 60 else text[:57] + "..."

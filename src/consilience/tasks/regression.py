@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from consilience.core.errors import DataError
 from consilience.tasks.base import Task
+from consilience.tasks.cells import Line, from_one
+from consilience.tasks.classes import tenths
 
 
 class Regression(Task):
@@ -20,6 +23,10 @@ class Regression(Task):
     discrete = False
     baseline = "mean"
 
+    @dataclass(frozen=True, kw_only=True)
+    class Config:
+        """Nothing to choose."""
+
     def __init__(self, *, name: str, mean: float, deviation: float) -> None:
         self.name, self.mean, self.deviation = name, mean, deviation
 
@@ -30,8 +37,16 @@ class Regression(Task):
         return None
 
     @classmethod
-    def fit(cls, cells: Sequence[Any], *, column: str) -> Regression:
-        values = _numbers(cells, column)
+    def fit(
+        cls,
+        cells: Sequence[Any],
+        *,
+        column: str,
+        config: Any = None,
+        line: Line = from_one,
+        columns: Sequence[str] = (),
+    ) -> Regression:
+        values = _numbers(cells, column, line)
         if len(values) < 2 or np.ptp(values) == 0:
             raise DataError(
                 f"column {column!r}: every training row has the same value; there is nothing to learn. "
@@ -39,11 +54,8 @@ class Regression(Task):
             )
         return cls(name=column, mean=float(values.mean()), deviation=float(values.std()))
 
-    def encode(self, cells: Sequence[Any], *, column: str) -> np.ndarray:
-        return _numbers(cells, column)
-
-    def encode_open(self, cells: Sequence[Any]) -> tuple[np.ndarray, tuple[str, ...]]:
-        return _numbers(cells, self.name), self.names
+    def encode(self, cells: Sequence[Any], *, column: str, line: Line = from_one) -> np.ndarray:
+        return _numbers(cells, column, line)
 
     @property
     def width(self) -> int:
@@ -53,13 +65,18 @@ class Regression(Task):
     def names(self) -> tuple[str, ...]:
         return (self.name,)
 
-    def constant(self, target: np.ndarray) -> np.ndarray:
-        return np.array([target.mean() if len(target) else self.mean])
+    def constant(self, target: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        if not len(target):
+            return np.array([self.mean])
+        return np.array([target.mean() if weights is None else np.average(target, weights=weights)])
+
+    def cost(self, constant: np.ndarray) -> float:
+        return 1.0
 
     def activate(self, scores: np.ndarray) -> np.ndarray:
         return scores.astype(np.float64) * self.deviation + self.mean
 
-    def loss(
+    def losses(
         self,
         scores: Any,
         target: Any,
@@ -68,11 +85,13 @@ class Regression(Task):
         label_smoothing: float = 0.0,
         focal_gamma: float = 0.0,
     ) -> Any:
-        from torch.nn.functional import mse_loss
+        """Squared error in deviations of the target."""
+        return (scores[:, 0] - ((target - self.mean) / self.deviation).to(scores.dtype)) ** 2
 
-        return mse_loss(scores[:, 0], ((target - self.mean) / self.deviation).to(scores.dtype))
+    def strata(self, target: np.ndarray) -> np.ndarray:
+        return tenths(target)
 
-    def merits(self, answers: np.ndarray, target: np.ndarray) -> np.ndarray:
+    def merits(self, answers: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         return -((answers[:, 0] - target) ** 2)
 
     def decode(self, answers: np.ndarray) -> list[Any]:
@@ -96,13 +115,13 @@ def _number(cell: Any) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _numbers(cells: Sequence[Any], column: str) -> np.ndarray:
+def _numbers(cells: Sequence[Any], column: str, line: Line) -> np.ndarray:
     out = np.empty(len(cells))
     for row, cell in enumerate(cells):
         value = _number(cell)
         if value is None:
             raise DataError(
-                f"column {column!r}, row {row + 1}: {str(cell)[:60]!r} is not a finite number. Correct it, leave the "
+                f"column {column!r}, row {line(row)}: {str(cell)[:60]!r} is not a finite number. Correct it, leave the "
                 "row out, or pass --task classification."
             )
         out[row] = value

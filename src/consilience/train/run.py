@@ -115,6 +115,7 @@ def train(
     config: TrainConfig,
     *,
     names: Sequence[str],
+    weights: np.ndarray | None = None,
     validate: Validate,
     deadline: Deadline,
     seed: int,
@@ -122,6 +123,8 @@ def train(
     reporter: Reporter,
 ) -> History:
     """Train `model` in place on all rows of `view`; at the end it holds the weights of the best validation score.
+
+    `weights` [N]: how much each row counts in the loss, 1 on average.
 
     Deterministic under `seed` on a CPU unless the deadline cuts it short. On Ctrl-C it holds the best weights so far.
     Every epoch leaves a checkpoint in `folder`; a training that finds one there goes on from it, to the same end.
@@ -131,7 +134,7 @@ def train(
     began, started = time.process_time(), time.monotonic()
     validate(model)  # only to know how long it takes
     pace = _Pace(config, steps, deadline, time.monotonic() - started)
-    step = _Stepper(model, view, target, task, config, names, generator(seed, "batches"))
+    step = _Stepper(model, view, target, task, config, names, generator(seed, "batches"), weights)
     history, kept = History(), _weights_of(model)
     if (found := checkpoint.load(folder / LAST, model, step.optimizer, step.rng)) is not None:
         kept, meta = found
@@ -178,12 +181,14 @@ class _Stepper:
         config: TrainConfig,
         names: Sequence[str],
         rng: np.random.Generator,
+        weights: np.ndarray | None,
     ) -> None:
         self.model, self.view, self.target, self.task = model, view, target, task
         self.config, self.names, self.rng = config, names, rng
         self.device = next(model.parameters()).device
         self.optimizer = optim.build(config, model)
-        self.class_weights = _class_weights(task, target, config, self.device)
+        self.weights = weights
+        self.class_weights = _class_weights(task, target, weights, config, self.device)
         self.half = bf16(config, self.device)
 
     def __call__(self, rows: np.ndarray, *, share: float) -> Tensor:
@@ -194,8 +199,11 @@ class _Stepper:
         batch, goal = _draw(self.view, rows, self.names, self.target, config, self.rng, self.device)
         self.optimizer.zero_grad(set_to_none=True)
         loss = torch.zeros((), device=self.device)
+        counts = None if self.weights is None else torch.from_numpy(self.weights[rows]).to(self.device, torch.float32)
+        whole = self._mass(goal)
         for part, chosen in batches.parts(batch, config.accumulate):
-            mine = self._loss(part, goal[chosen]) * self._mass(goal[chosen]) / self._mass(goal)
+            own = None if counts is None else counts[chosen]
+            mine = self._loss(part, goal[chosen], own) * self._mass(goal[chosen]) / whole
             mine.backward()
             loss += mine.detach()
         if config.clip:
@@ -203,30 +211,32 @@ class _Stepper:
         optim.move(self.optimizer)
         return loss
 
-    def _loss(self, batch: Batch, goal: Tensor) -> Tensor:
+    def _loss(self, batch: Batch, goal: Tensor, weights: Tensor | None) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             out = self.model(batch).values
-        loss = self._against(out["scores"], goal)
+        loss = self._against(out["scores"], goal, weights)
         for scores, there in zip(out.get("alone", ()), out.get("present", ()), strict=True):
             if there.any():  # of all rows: where an input is missing it has nothing to answer for
+                own = None if weights is None else weights[there]
                 share = self._mass(goal[there]) / self._mass(goal) / len(out["alone"])
-                loss = loss + cast(float, self.model.auxiliary) * share * self._against(scores[there], goal[there])
+                loss = loss + cast(float, self.model.auxiliary) * share * self._against(scores[there], goal[there], own)
         return loss
 
-    def _against(self, scores: Tensor, goal: Tensor) -> Tensor:
+    def _against(self, scores: Tensor, goal: Tensor, weights: Tensor | None) -> Tensor:
         config = self.config
         loss: Tensor = self.task.loss(
             scores.float(),
             goal,
+            weights=weights,
             class_weights=self.class_weights,
             label_smoothing=config.label_smoothing,
             focal_gamma=config.focal_gamma,
         )
         return loss
 
-    def _mass(self, goal: Tensor) -> Tensor | int:
+    def _mass(self, goal: Tensor) -> Any:
         """What the mean loss of these rows is a mean over."""
-        return len(goal) if self.class_weights is None else self.class_weights[goal].sum()
+        return self.task.mass(goal, self.class_weights)
 
 
 def _draw(
@@ -248,13 +258,11 @@ def _draw(
     return to_device(batch, device), torch.from_numpy(target[rows]).to(device)
 
 
-def _class_weights(task: Task, target: np.ndarray, config: TrainConfig, device: torch.device) -> Tensor | None:
-    if config.class_weights == "none" or not task.discrete:
-        return None
-    counts = np.bincount(target, minlength=task.width)
-    present = counts > 0
-    weights = np.where(present, len(target) / (present.sum() * np.maximum(counts, 1)), 0.0)
-    return torch.tensor(weights, dtype=torch.float32, device=device)
+def _class_weights(
+    task: Task, target: np.ndarray, weights: np.ndarray | None, config: TrainConfig, device: torch.device
+) -> Tensor | None:
+    found = None if config.class_weights == "none" else task.class_weights(target, weights)
+    return None if found is None else torch.tensor(found, dtype=torch.float32, device=device)
 
 
 def _weights_of(model: nn.Module) -> dict[str, Any]:

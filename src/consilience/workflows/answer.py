@@ -6,19 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from consilience.bundle.load import load
 from consilience.core.errors import DataError, UserError
 from consilience.core.progress import Reporter
 from consilience.data.cells import Problem
 from consilience.data.check import write_bad_cells
 from consilience.data.fetch import fetching
-from consilience.data.sources import read, write
+from consilience.data.sources import flat, holds_lists, read, write
 from consilience.data.table import Table
 from consilience.evaluate import by_group, score
-from consilience.modalities.base import is_blank
 from consilience.workflows.prepare import independent
+from consilience.workflows.targets import truth
 
 
 def predict(
@@ -31,8 +29,9 @@ def predict(
     hosts: Sequence[str] = (),
     reporter: Reporter,
 ) -> dict[str, Any]:
-    """Answer every row of a table, in its order: its columns, then `prediction`, then with `proba` one `proba_<class>`
-    each. Written to `out` (.csv, .parquet or .jsonl) where given. `hosts`: whose URLs are fetched.
+    """Answer every row of a table, in its order: its columns, then `prediction` (of several targets one
+    `prediction_<target>` each), then with `proba` one `proba_<class>` each (`proba_<target>_<class>`). Written
+    to `out` (.csv, .parquet or .jsonl) where given. `hosts`: whose URLs are fetched.
     Returns {"rows", "bad_cells", "out", "columns"}."""
     model = load(run)
     table = _read(source, root, reporter)
@@ -40,15 +39,18 @@ def predict(
         raise DataError(f"{table.name}: the table has no rows to predict")
     with fetching(table, model.media, hosts, max_bytes=model.limits.bytes, reporter=reporter) as given:
         prediction = model.answer(given, reporter=reporter)
-    added: dict[str, list[Any]] = {"prediction": prediction.labels}
+    nested = out is not None and holds_lists(out)
+    added: dict[str, list[Any]] = dict(model.task.predictions(prediction.answers, nested=nested))
     if proba and model.task.discrete:
-        added |= {f"proba_{name}": prediction.answers[:, k].tolist() for k, name in enumerate(prediction.names)}
+        added |= {f"proba_{prediction.names[k]}": prediction.answers[:, k].tolist() for k in model.task.probable}
     elif proba:
         raise UserError(f"--proba: {model.target!r} is a number, which has no class probabilities; leave --proba out")
     if clash := [name for name in added if name in table.columns]:
         raise UserError(f"{table.name}: a column is already called {clash[0]!r}; rename it before predicting")
     kept = table.columns if out is not None and out.suffix.lower() == ".parquet" else _without_bytes(table, reporter)
     columns = {**{name: list(cells) for name, cells in kept.items()}, **added}
+    if not nested:
+        columns = {name: [flat(cell) for cell in cells] for name, cells in columns.items()}
     if out is not None:
         write(columns, out)
         _report_bad(prediction.problems, out.with_name(f"{out.stem}.bad_cells.csv"), table, reporter)
@@ -70,36 +72,36 @@ def evaluate(
     seed: int,
     reporter: Reporter,
 ) -> dict[str, Any]:
-    """{"metrics", "rows", "bad_cells", "by"}: scores with 95 % intervals of the model of a run or bundle on a table."""
+    """{"metrics", "rows", "bad_cells", "by"}: scores with 95 % intervals of the model of a run or bundle on a table.
+
+    Where the model was trained with weights and the table has their column, rows count by it; "unweighted" then has the
+    metrics of rows that all count alike.
+    """
     model = load(run)
     table = _read(source, root, reporter)
-    cells = table[model.target]
-    grouping = table[by] if by is not None else None
-    rows = np.array([r for r, cell in enumerate(cells) if not is_blank(cell)], np.int64)
-    if not len(rows):
-        raise DataError(f"{table.name}: no row with a target in {model.target!r}, so there is nothing to compare with")
-    if len(rows) < len(table):
-        reporter.say(f"{len(table) - len(rows):,} rows without a target are left out")
-    target, names = model.task.encode_open([cells[r] for r in rows])
-    if len(names) > model.task.width:
-        reporter.say(f"labels the model never saw, counted as wrong: {', '.join(names[model.task.width :][:5])}")
+    found = truth(model, table, reporter=reporter)
+    table, rows, target, opened, counts = found.table, found.rows, found.target, found.task, found.weights
+    names, grouping = opened.names, None if by is None else table[by]
     with fetching(table, model.media, hosts, max_bytes=model.limits.bytes, reporter=reporter) as given:
         dataset = model.load(given, reporter=reporter)
     answers = model.member.predict(model.view(dataset).take(rows))
-    answers = np.pad(answers, ((0, 0), (0, len(names) - answers.shape[1])))
+    answers = opened.widen(answers, model.task)
     groups = independent(dataset, table, None)[rows]
-    kind = model.task.kind
-    metrics = score(kind, answers, target, names=names, groups=groups, seed=seed)
+    metrics = score(opened, answers, target, names=names, groups=groups, weights=counts, seed=seed)
     del metrics["details"]
     out: dict[str, Any] = {
         "metrics": metrics,
         "rows": len(rows),
-        "bad_cells": sum(p.whole for c in dataset.inputs.values() for p in c.problems),
+        "bad_cells": sum(p.whole for p in dict.fromkeys(p for c in dataset.inputs.values() for p in c.problems)),
         "by": {},
     }
     if grouping is not None:
-        values = [grouping[r] for r in rows]
-        out["by"] = by_group(kind, answers, target, values, names=names, groups=groups, seed=seed)
+        values = [grouping[int(r)] for r in rows]
+        out["by"] = by_group(opened, answers, target, values, names=names, groups=groups, weights=counts, seed=seed)
+    if counts is not None:
+        plain = score(opened, answers, target, names=names, groups=groups, seed=seed)
+        del plain["details"]
+        out["unweighted"] = plain
     return out
 
 

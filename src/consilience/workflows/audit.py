@@ -61,7 +61,7 @@ def at_end(
         form="short",
         loaded=loaded_of(prepared, subject),
         reliability=reliability,
-        target=config.target,
+        targets=(*prepared.targets, *([config.data.weight] if config.data.weight else [])),
         group=config.data.group,
         seed=config.seed,
         deadline=deadline.within(_MOST),
@@ -95,7 +95,7 @@ def subject_of(prepared: Prepared, entries: Sequence[Entry], best: Entry) -> Sub
         on=on,
         train=parts["train"],
         valid=parts["valid"],
-        constant=task.constant(parts["train"].target),
+        constant=task.constant(parts["train"].target, parts["train"].weights),
         baseline=task.baseline,
         alone={name: (entry.name, entry.member) for name, entry in alone.items()},
         recipe=None
@@ -125,14 +125,15 @@ def examine(
     form: str,
     loaded: tuple[Dataset, Dataset] | None,
     reliability: Sequence[Mapping[str, Any]],
-    target: str,
+    targets: Sequence[str],
     group: str | None,
     seed: int,
     deadline: Deadline,
     reporter: Reporter,
 ) -> dict[str, Any]:
     """The whole audit as JSON. `loaded`: cells of the tables of the training rows and the held-out rows, where training
-    rows are known. `reliability`: bins of the model's answers to the held-out rows, where it states a confidence."""
+    rows are known. `targets`: columns of the target, and of weights. `reliability`: bins of the model's answers to
+    the held-out rows, where it states a confidence."""
     started = time.monotonic()
     exam = Examination(subject, config, seed=seed, deadline=deadline)
     nothing, full = exam.nothing, exam.full
@@ -148,7 +149,7 @@ def examine(
         exam.skipped += skipped
         powers = {name: _power(scores, nothing, exam.judge.metric) for name, scores in alone.items()}
         found = suspects.suspected(
-            subject.train, subject.held, subject.inputs, powers=powers, target=target, group=group, seed=seed
+            subject.train, subject.held, subject.inputs, powers=powers, apart=targets, group=group, seed=seed
         )
     else:
         exam.skipped.append("the training rows are not at hand: leaks and copies across the split were not looked for")

@@ -12,7 +12,6 @@ import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +21,14 @@ from consilience import __version__
 from consilience.bundle.load import load
 from consilience.bundle.manifest import MANIFEST, find, write_text
 from consilience.bundle.model import Input, Model, encodings, load_inputs, make_view, require_some
-from consilience.core.errors import DataError, UserError
+from consilience.core.errors import UserError
 from consilience.core.optional import require
 from consilience.core.progress import Deadline, Reporter
 from consilience.core.threads import limited, sensible
 from consilience.data.cells import Dataset
 from consilience.data.sources import read
-from consilience.data.table import Table, pick
-from consilience.evaluate import audited, point, score
-from consilience.modalities.base import is_blank
+from consilience.data.table import Table
+from consilience.evaluate import audited, score
 from consilience.models.base import Member
 from consilience.workflows import kept
 from consilience.workflows.audit import examine, loaded_of, subject_of
@@ -40,8 +38,9 @@ from consilience.workflows.fit import store_of, tables_of, threads
 from consilience.workflows.leaderboard import About, Entry, Measured
 from consilience.workflows.origin import recall
 from consilience.workflows.prepare import Part, Prepared, independent, prepare
-from consilience.workflows.presets import Setting
+from consilience.workflows.presets import Setting, rows_point
 from consilience.workflows.runs import Begun
+from consilience.workflows.targets import truth
 
 FULL = AuditConfig(rows=10_000, permutations=10, resamples=1000, orders=256)
 
@@ -76,7 +75,7 @@ def audit(
             found = _examined(model, begun, known, source, root=root, deadline=deadline, reporter=reporter)
     if html is not None:
         today = datetime.date.today().isoformat()
-        page = audited.page(found, model.task.kind, target=model.target, version=__version__, date=today)
+        page = audited.page(found, model.task, target=model.target, version=__version__, date=today)
         try:
             write_text(html, page)
         except OSError as error:
@@ -108,14 +107,14 @@ def _examined(
         loaded = of_train, given or of_held
     part = subject.held
     answers = part.widen(subject.member.predict(part.view))
-    details = score(subject.task.kind, answers, part.target, names=part.names, resamples=0)["details"]
+    details = score(part.task, answers, part.target, names=part.names, resamples=0)["details"]
     return examine(
         subject,
         FULL,
         form="full",
         loaded=loaded,
         reliability=details.get("reliability") or (),
-        target=model.target,
+        targets=(*(model.targets or (model.target,)), *([model.weight] if model.weight else [])),
         group=begun.config.data.group if begun is not None else None,
         seed=seed,
         deadline=deadline,
@@ -126,17 +125,16 @@ def _examined(
 def _held(model: Model, inputs: Mapping[str, Input], table: Table, reporter: Reporter) -> tuple[Part, Dataset]:
     """The rows of a table that have a target, with all of the inputs."""
     require_some(table, model.columns)
-    cells = table[model.target]
-    rows = np.array([r for r, cell in enumerate(cells) if not is_blank(cell)], np.int64)
-    if not len(rows):
-        raise DataError(f"{table.name}: no row with a target in {model.target!r}, so there is nothing to compare with")
-    target, names = model.task.encode_open(pick(cells, rows))
+    found = truth(model, table, reporter=reporter)
+    table, rows = found.table, found.rows
     plans, configs = ({n: given.plan for n, given in inputs.items()}, {n: given.config for n, given in inputs.items()})
     dataset = load_inputs(table, plans, configs, model.limits, reporter=reporter, encodings=encodings(inputs))
     part = Part(
         view=make_view(dataset, inputs).take(rows),
-        target=target,
-        names=names,
+        target=found.target,
+        task=found.task,
+        known=model.task,
+        weights=found.weights,
         groups=independent(dataset, table, None)[rows],
         table=table,
         rows=rows,
@@ -193,7 +191,7 @@ def _before_validation(model: Model, run: Path, prepared: Prepared) -> Model:
 def _of_run(model: Model, begun: Begun, prepared: Prepared) -> Subject:
     """The chosen model among the run's candidates, as they were kept."""
     config: RunConfig = begun.config
-    setting = Setting(prepared=prepared, config=config, reporter=Reporter(), point=partial(point, prepared.task.kind))
+    setting = Setting(prepared=prepared, config=config, reporter=Reporter(), point=rows_point)
     board = json.loads((begun.folder / "leaderboard.json").read_text(encoding="utf-8"))["leaderboard"]
     lines = {line["name"]: line for line in board}
     entries = []

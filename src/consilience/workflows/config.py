@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from consilience.core.config import assign, decode_into, load_toml, merge
 from consilience.core.errors import ConfigError, UserError, unknown
 from consilience.core.limits import Limits
 from consilience.core.registry import Family
 from consilience.models.config import ClassicConfig, DeepConfig, EnsembleConfig
+from consilience.tasks.choose import settings as task_settings
 from consilience.train.config import TrainConfig
 from consilience.workflows.backbones import PretrainedConfig
 
@@ -46,6 +47,8 @@ class DataConfig:
     """Folder that relative paths start from and that no path may leave; the table's own folder when not given."""
     ignore: tuple[str, ...] = ()
     """Columns to leave out."""
+    weight: str | None = None
+    """Column that says how much each row counts in training and in every metric, at least 0; 0 takes the row out."""
     store: str | None = None
     """Folder of an encode-once store (begun if it is not there): loaded media, features and vectors of backbones are
     found there and kept for later runs; without one, what is computed is forgotten when the run ends."""
@@ -76,13 +79,25 @@ class AuditConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReportConfig:
+    errors: int = 12
+    """Worst errors that report.html shows with their cells; with 0 it holds no row of the data."""
+    slices: int = 3
+    """Columns of few values by which scores are broken down, besides the one that the split keeps together."""
+
+    def __post_init__(self) -> None:
+        if min(self.errors, self.slices) < 0:
+            raise ValueError("errors and slices may not be negative")
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    target: str
-    """Column to predict."""
+    target: str | tuple[str, ...]
+    """Column to predict; several, as "a,b" or a list, are learned together."""
     preset: str = "auto"
     """What is tried: see `consilience config show --preset NAME`."""
-    task: Literal["auto", "classification", "regression"] = "auto"
-    """What kind of answer; "auto" looks at the target column."""
+    task: str | dict[str, Any] = "auto"
+    """What kind of answer, or {kind, the task's own settings}; "auto" looks at the target column."""
     seed: int = 0
     """Every random choice follows from it."""
     time_budget: float = 300.0
@@ -107,12 +122,18 @@ class RunConfig:
     """How the best models are put together."""
     audit: AuditConfig = field(default_factory=AuditConfig)
     """What is asked of the chosen model at the end."""
+    report: ReportConfig = field(default_factory=ReportConfig)
+    """What report.html shows."""
 
     def __post_init__(self) -> None:
         if not self.time_budget > 0:
             raise ValueError("time_budget must be above 0 seconds")
         if self.threads < 0:
             raise ValueError("threads may not be negative")
+        if self.data.weight is not None and self.data.weight in (*self.data.ignore, self.data.group):
+            raise ValueError(
+                f"data.weight: column {self.data.weight!r} is also ignored or the group; it is one of them"
+            )
 
 
 _SECTIONS = ("classic", "deep", "train", "pretrained")
@@ -143,6 +164,8 @@ def resolve(
     ]
     raw = {**{section: {} for section in wanted}, **{k: v for k, v in raw.items() if k in wanted or k not in _SECTIONS}}
     config = decode_into(RunConfig, raw, "", problems)
+    if "task" in raw:
+        task_settings(raw["task"], "task", problems)
     if problems:
         raise ConfigError(problems)
     assert isinstance(config, RunConfig)

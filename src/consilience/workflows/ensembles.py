@@ -12,11 +12,11 @@ import numpy as np
 from consilience.core.config import Part as ConfigPart
 from consilience.core.progress import Deadline
 from consilience.core.seeding import generator
-from consilience.fusion import DECISION_FUSIONS
 from consilience.fusion.base import DecisionFusion
 from consilience.fusion.decision.select import Select
 from consilience.models.base import Member
 from consilience.models.ensemble import Ensemble
+from consilience.models.pooled import Pooled, fit_rule, says
 from consilience.workflows.config import RunConfig
 from consilience.workflows.leaderboard import About, Entry, Refit, measure, rank
 from consilience.workflows.prepare import Prepared
@@ -28,7 +28,7 @@ class _Practice:
 
     answers: Mapping[str, np.ndarray]
     target: np.ndarray
-    groups: np.ndarray
+    weights: np.ndarray | None
 
 
 def ensembles(
@@ -73,28 +73,30 @@ def ensembles(
 
 def _learn(
     practice: _Practice, rule: ConfigPart, picked: Mapping[str, Entry], prepared: Prepared, config: RunConfig
-) -> tuple[DecisionFusion, np.ndarray]:
+) -> tuple[DecisionFusion | Pooled, np.ndarray]:
     """The rule learned from `practice`, and its answers to the validation rows."""
-    fusion: type[DecisionFusion] = DECISION_FUSIONS.load(rule.kind)
-    fitted = fusion.fit(rule.config, practice.answers, practice.target, discrete=prepared.task.discrete)
+    fitted = fit_rule(rule, practice.answers, practice.target, prepared.task, weights=practice.weights)
     return fitted, fitted.fuse({name: e.answers for name, e in picked.items()})
 
 
 def _learn_on_validation(
     rule: ConfigPart, picked: Mapping[str, Entry], prepared: Prepared, config: RunConfig
-) -> tuple[DecisionFusion, np.ndarray]:
+) -> tuple[DecisionFusion | Pooled, np.ndarray]:
     """The rule learned from all validation rows; the answers are those of rules learned from the other folds of them,
     which keep dependent rows together."""
-    valid, discrete = prepared.parts["valid"], prepared.task.discrete
+    valid = prepared.parts["valid"]
     answers = {name: e.answers for name, e in picked.items()}
-    known = valid.target < prepared.task.width if discrete else np.ones(len(valid.target), bool)
-    learn = partial(DECISION_FUSIONS.load(rule.kind).fit, rule.config, discrete=discrete)
+    known, target, weights = valid.learnable()
+
+    def learn(some: np.ndarray) -> DecisionFusion | Pooled:
+        own = None if weights is None else weights[some]
+        return fit_rule(rule, {n: a[known[some]] for n, a in answers.items()}, target[some], prepared.task, weights=own)
+
     fused = np.empty_like(next(iter(answers.values())))
     for rows in folds(valid.groups, seed=config.seed):
-        others = np.setdiff1d(np.flatnonzero(known), rows)
-        fitted = learn({n: a[others] for n, a in answers.items()}, valid.target[others])
+        fitted = learn(np.flatnonzero(~np.isin(known, rows)))
         fused[rows] = fitted.fuse({n: a[rows] for n, a in answers.items()})
-    return learn({n: a[known] for n, a in answers.items()}, valid.target[known]), fused
+    return learn(np.arange(len(known))), fused
 
 
 def _out_of_fold(
@@ -122,16 +124,16 @@ def _out_of_fold(
             assert entry.about.fold is not None
             member = entry.about.fold(others, deadline.left / 4)
             answers[entry.name][rows] = member.predict(held)
-    return _Practice(answers=answers, target=train.target, groups=train.groups)
+    return _Practice(answers=answers, target=train.target, weights=train.weights)
 
 
 def _complementary(models: Sequence[Entry], prepared: Prepared, most: int) -> list[Entry]:
     """The models that together answer the validation rows best: fitting a model once per fold is worth it only for
     those that add something."""
-    valid, discrete = prepared.parts["valid"], prepared.task.discrete
-    known = valid.target < prepared.task.width if discrete else np.ones(len(valid.target), bool)
+    known, target, weights = prepared.parts["valid"].learnable()
     answers = {e.name: e.answers[known] for e in models}
-    bag = Select.fit(Select.Config(), answers, valid.target[known], discrete=discrete).counts
+    select = ConfigPart(kind="select", config=Select.Config())
+    bag = says(fit_rule(select, answers, target, prepared.task, weights=weights), answers)
     chosen = sorted((e for e in models if bag[e.name]), key=lambda e: (-bag[e.name], e.name))
     return chosen[:most]
 

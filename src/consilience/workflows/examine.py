@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from consilience.bundle.model import Input, encodings, load_inputs, make_view, same_cells
+from consilience.core.config import Part as ConfigPart
 from consilience.core.limits import Limits
 from consilience.core.progress import Deadline, Reporter
 from consilience.core.seeding import generator
@@ -22,6 +23,7 @@ from consilience.explain import shapley
 from consilience.explain.ablation import Remembered, Subset, orders, subsets
 from consilience.fusion import DECISION_FUSIONS
 from consilience.models.base import Member
+from consilience.models.pooled import fit_rule
 from consilience.models.view import View
 from consilience.tasks.base import Task
 from consilience.workflows.config import AuditConfig
@@ -112,11 +114,12 @@ class Examination:
         self._asked = Remembered(self._model)
         self.full_answers = self.held.widen(self._asked.answers(frozenset(self.names)))
         self.judge = Judge(
-            subject.task.kind,
+            self.held.task,
             subject.task.primary,
             self.full_answers,
             self.held.target,
             groups=self.held.groups,
+            weights=self.held.weights,
             seed=seed,
             resamples=config.resamples,
         )
@@ -210,16 +213,13 @@ class Examination:
         """A rule over the models of single inputs. It learns from validation rows; where those are the rows it is
         scored on, from the other folds of them."""
         subject, task = self.subject, self.subject.task
-        rule: Any = DECISION_FUSIONS.load(kind)
         if subject.valid is None:
             return None
+        rule = ConfigPart(kind=kind, config=DECISION_FUSIONS.load(kind).Config())
 
-        def learned(from_answers: Mapping[str, np.ndarray], target: np.ndarray) -> Any:
-            known = (
-                np.flatnonzero(target < task.width) if task.discrete and target.ndim == 1 else np.arange(len(target))
-            )
-            some = {name: a[known] for name, a in from_answers.items()}
-            return rule.fit(rule.Config(), some, target[known], discrete=task.discrete)
+        def learned(from_answers: Mapping[str, np.ndarray], part: Part) -> Any:
+            known, target, weights = part.learnable()
+            return fit_rule(rule, {n: a[known] for n, a in from_answers.items()}, target, task, weights=weights)
 
         if subject.on == "validation":
             out = np.empty_like(next(iter(answers.values())))
@@ -227,11 +227,11 @@ class Examination:
                 others = np.setdiff1d(np.arange(len(self.held.target)), rows)
                 if not len(others):
                     return None
-                fitted = learned({n: a[others] for n, a in answers.items()}, self.held.target[others])
+                fitted = learned({n: a[others] for n, a in answers.items()}, self.held.take(others))
                 out[rows] = fitted.fuse({n: a[rows] for n, a in answers.items()})
             return out
         before = {called: member.predict(subject.valid.view) for called, member in subject.alone.values()}
-        return np.asarray(learned(before, subject.valid.target).fuse(answers))
+        return np.asarray(learned(before, subject.valid).fuse(answers))
 
     def shapley(self) -> dict[str, Any]:
         """{"exact", "permutations", "total", "values": {input: {"value", "ci95"}}}: of the metric, inputs outside a

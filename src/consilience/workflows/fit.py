@@ -25,7 +25,6 @@ from consilience.data.check import write_bad_cells
 from consilience.data.sources import read, sides
 from consilience.data.store import Store
 from consilience.data.table import Table
-from consilience.evaluate import point
 from consilience.models.constant import Constant
 from consilience.tasks.base import Task
 from consilience.workflows import audit, kept, report
@@ -34,7 +33,7 @@ from consilience.workflows.ensembles import ensembles
 from consilience.workflows.leaderboard import About, Entry, Measured, choose, enter, measure, rank
 from consilience.workflows.origin import in_memory, remember
 from consilience.workflows.prepare import Prepared, prepare
-from consilience.workflows.presets import Candidate, Setting
+from consilience.workflows.presets import Candidate, Setting, rows_point
 from consilience.workflows.runs import Run
 
 FINISH = 0.05
@@ -138,8 +137,9 @@ def search(
     """Fit the preset's candidates, cheapest first, as long as there is time; then the ensembles. Also whether Ctrl-C
     ended it: what was found by then stands."""
     task, seed = prepared.task, config.seed
-    setting = Setting(prepared=prepared, config=config, reporter=log, point=partial(point, task.kind))
-    answer = Constant(task.constant(prepared.parts["train"].target))
+    setting = Setting(prepared=prepared, config=config, reporter=log, point=rows_point)
+    train = prepared.parts["train"]
+    answer = Constant(task.constant(train.target, train.weights))
     started = time.monotonic()
     entries = [enter(prepared, answer, About(name=task.baseline, preset="baseline"), seed=seed)]
     # What comes after a candidate: its own score, three ensembles', the test's, the files.
@@ -223,7 +223,9 @@ def finish(
     }
     model = Model(
         name=best.name,
-        target=config.target,
+        target=", ".join(prepared.targets),
+        targets=prepared.targets,
+        weight=config.data.weight,
         task=task,
         inputs={name: prepared.inputs[name] for name in best.inputs},
         member=best.member,

@@ -92,7 +92,13 @@ def measure(prepared: Prepared, answers: np.ndarray, side: str, *, seed: int) ->
     """Metrics with intervals of answers to the rows of one side. Labels that training never saw count as wrong."""
     part = prepared.parts[side]
     metrics = score(
-        prepared.task.kind, part.widen(answers), part.target, names=part.names, groups=part.groups, seed=seed
+        part.task,
+        part.widen(answers),
+        part.target,
+        names=part.names,
+        groups=part.groups,
+        weights=part.weights,
+        seed=seed,
     )
     details = metrics.pop("details")
     return Measured(metrics=metrics, details=details)
@@ -125,13 +131,13 @@ def choose(entries: Sequence[Entry], prepared: Prepared) -> Entry:
     metric does not beat by more than two standard errors of the paired difference, the one whose answers are the most
     trustworthy (`rank`: log loss where there is one), or the first of those nearly as good: entries come cheapest
     first, ensembles last. Nothing here looks at a clock, so a seed decides alone."""
-    task, target = prepared.task, prepared.parts["valid"].target
+    task, valid = prepared.task, prepared.parts["valid"]
     top = max(entries, key=lambda e: rank(e, task))
-    merit = {e.name: task.merits(prepared.parts["valid"].widen(e.answers), target) for e in entries}
+    merit = {e.name: valid.task.merits(valid.widen(e.answers), valid.target, valid.weights) for e in entries}
     level = []
     for entry in entries:
         gap = merit[top.name] - merit[entry.name]
-        if gap.mean() <= 2 * gap.std() / np.sqrt(len(gap)):
+        if not clearly(gap, valid.weights):
             level.append(entry)
     if top.loss is None:
         near = [e for e in level if rank(e, task)[0] >= rank(top, task)[0] * (1 - 0.01 * np.sign(rank(top, task)[0]))]
@@ -139,3 +145,12 @@ def choose(entries: Sequence[Entry], prepared: Prepared) -> Entry:
     least = min(e.loss for e in level if e.loss is not None)
     near = [e for e in level if e.loss is not None and e.loss <= max(1.005 * least, least + 0.005)]
     return near[0]
+
+
+def clearly(gap: np.ndarray, weights: np.ndarray | None) -> bool:
+    """Whether the mean of paired differences [N] is above 0 by more than two of its standard errors."""
+    if weights is None:
+        return bool(gap.mean() > 2 * gap.std() / np.sqrt(len(gap)))
+    mean = np.average(gap, weights=weights)
+    spread = np.sqrt(np.average((gap - mean) ** 2, weights=weights))
+    return bool(mean > 2 * spread * np.sqrt((weights**2).sum()) / weights.sum())  # Kish's effective number of rows

@@ -22,35 +22,53 @@ from consilience.data.encode import Encoding
 from consilience.data.fetch import Allowed, fetched
 from consilience.data.infer import Inference, InputPlan, infer
 from consilience.data.repeats import contents, repeated, told
-from consilience.data.split import row_keys, split, strata
+from consilience.data.split import row_keys, split
 from consilience.data.store import Store
-from consilience.data.table import Table, blocks, pick
+from consilience.data.table import Table
+from consilience.data.target import cells_of, columns_of
 from consilience.modalities import MODALITIES
-from consilience.modalities.base import Processor, Values, blanks, is_blank
+from consilience.modalities.base import Processor, Values, is_blank
 from consilience.modalities.frozen import FrozenProcessor
 from consilience.models.view import View
-from consilience.tasks import TASKS
 from consilience.tasks.base import Task
+from consilience.tasks.choose import blank_is_answer
+from consilience.tasks.choose import settings as task_settings
 from consilience.workflows.backbones import FrozenView, frozen_views
 from consilience.workflows.config import RunConfig
+from consilience.workflows.targets import chosen_task, encoded, targeted, unseen, weighed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Rows of one side: the view models see, the encoded target, names of the answer columns (a test table may add
-    labels that training never saw), and groups of rows that are not independent."""
+    """Rows of one side: the view models see, the encoded target, and groups of rows that are not independent."""
 
     view: View
     target: np.ndarray
-    names: tuple[str, ...]
+    task: Task
+    """It also knows the labels that these rows have and training rows do not (`Task.opened`)."""
+    known: Task
+    """The task that models are fitted to."""
+    weights: np.ndarray | None
+    """How much each row counts, 1 on average over the training table; None: all alike."""
     groups: np.ndarray
     table: Table
     rows: np.ndarray
     """Row of `table` of each row."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the answer columns, those of labels that training never saw included."""
+        return self.task.names
+
     def widen(self, answers: np.ndarray) -> np.ndarray:
         """Answers with a column of zeros for every label that training never saw."""
-        return np.pad(answers, ((0, 0), (0, len(self.names) - answers.shape[1])))
+        return self.task.widen(answers, self.known)
+
+    def learnable(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """The rows whose answer is among those that models can give, their targets as models know them, and their
+        weights."""
+        rows, target = self.known.closed(self.target, self.task)
+        return rows, target, None if self.weights is None else self.weights[rows]
 
     def take(self, rows: np.ndarray) -> Part:
         """Some of the rows."""
@@ -58,21 +76,23 @@ class Part:
             self,
             view=self.view.take(rows),
             target=self.target[rows],
+            weights=None if self.weights is None else self.weights[rows],
             groups=self.groups[rows],
             rows=self.rows[rows],
         )
 
-    def joined(self, other: Part, task: Task) -> Part:
+    def joined(self, other: Part) -> Part:
         """The rows of both sides, of one table, whose label the task knows."""
         assert other.view.sources is self.view.sources
-        known = np.flatnonzero(other.target < task.width) if task.discrete else np.arange(len(other.target))
+        known, target, weights = other.learnable()
         index = {
             name: np.concatenate([cells, other.view.index[name][known]]) for name, cells in self.view.index.items()
         }
         return replace(
             self,
             view=View(sources=self.view.sources, index=index, rows=len(self.target) + len(known)),
-            target=np.concatenate([self.target, other.target[known]]),
+            target=np.concatenate([self.target, target]),
+            weights=None if self.weights is None or weights is None else np.concatenate([self.weights, weights]),
             groups=np.concatenate([self.groups, other.groups[known]]),
             rows=np.concatenate([self.rows, other.rows[known]]),
         )
@@ -82,6 +102,8 @@ class Part:
 class Prepared:
     inference: Inference
     task: Task
+    targets: tuple[str, ...]
+    """Columns of the target."""
     inputs: Mapping[str, Input]
     limits: Limits
     parts: Mapping[str, Part]
@@ -97,6 +119,8 @@ class Prepared:
     """Inputs as their modality sees them, sorted."""
     pretrained: tuple[str, ...]
     """Inputs as the preset `pretrained` sees them, sorted: through a backbone where there is one; empty without any."""
+    unfrozen: tuple[str, ...]
+    """The same, where the last layers of each backbone are trained along."""
 
 
 def plan_inputs(table: Table, config: RunConfig) -> tuple[Inference, dict[str, Any]]:
@@ -114,10 +138,12 @@ def plan_inputs(table: Table, config: RunConfig) -> tuple[Inference, dict[str, A
         settings[name] = given
     if problems:
         raise ConfigError(problems)
-    ignore = [*config.data.ignore, *([config.data.group] if config.data.group else [])]
-    inference = infer(table, target=config.target, ignore=tuple(ignore), assigned=assigned)
+    targets = columns_of(config.target, table)
+    data = config.data
+    ignore = [*data.ignore, *(column for column in (data.group, data.weight) if column)]
+    inference = infer(table, target=targets, ignore=tuple(ignore), assigned=assigned)
     if not inference.inputs:
-        raise DataError(f"{table.name}: no column is left to learn from besides the target {config.target!r}")
+        raise DataError(f"{table.name}: no column is left to learn from besides the target {', '.join(targets)!r}")
     decoded = {}
     for name in settings:
         if name not in inference.inputs:
@@ -136,11 +162,20 @@ def prepare(
     """`tables`: "train", and "valid" and "test" where the user gave them. `scratch`: a folder for loaded values and
     for what is fetched."""
     problems: dict[str, list[Problem]] = {side: [] for side in tables}
-    rows = {side: _targeted(table, config.target, problems[side]) for side, table in tables.items()}
+    targets = columns_of(config.target, tables["train"])
+    if config.data.weight in targets:
+        name = tables["train"].name
+        raise DataError(f"{name}: column {config.data.weight!r} is both the target and the weight of the rows")
+    tables, weights, warnings = weighed(tables, config.data.weight)
     table = tables["train"]
+    title = ", ".join(targets)
+    asked = task_settings(config.task, "task", [])
+    assert asked is not None, "checked with the config"
+    everywhere = blank_is_answer(asked)
+    rows = {side: targeted(of, targets, problems[side], everywhere=everywhere) for side, of in tables.items()}
     if not len(rows["train"]):
         raise DataError(
-            f"{table.name}: no row to learn from: {len(table):,} rows, none with a target in {config.target!r}. "
+            f"{table.name}: no row to learn from: {len(table):,} rows, none with a target in {title!r}. "
             "Give a table with rows whose target is known."
         )
     inference, configs = plan_inputs(table, config)
@@ -148,13 +183,22 @@ def prepare(
         tables = _fetch(tables, inference, config, scratch / "urls", reporter)
         table = tables["train"]
         inference, configs = plan_inputs(table, config)  # again: what lies here can be looked at
-    task = _task(pick(table[config.target], rows["train"]), config)
+    task, notes = chosen_task(asked, table, targets, rows["train"])
+    for note in notes:
+        reporter.say(note)
     configs = {n: _resolve(plan, configs[n], inference) for n, plan in inference.inputs.items()}
     frozen = _views(inference.inputs, config)
     configs |= {name: view.backbone.load_config(configs[view.of]) for name, view in frozen.items()}
     seen = {view.of for view in frozen.values()}
     own = tuple(sorted(n for n in inference.inputs if _looks_itself(config) or n not in seen))
-    pretrained = tuple(sorted({*frozen, *(n for n in inference.inputs if n not in seen)})) if frozen else ()
+    rest = {n for n in inference.inputs if n not in seen}
+    pretrained, unfrozen = (
+        tuple(sorted(rest.union(some))) if some else ()
+        for some in (
+            [n for n, view in frozen.items() if not view.backbone.config.cut],
+            [n for n, view in frozen.items() if view.backbone.config.cut],
+        )
+    )
     plans = {n: inference.inputs[n] for n in own} | {name: view.plan for name, view in frozen.items()}
     for given in tables.values():
         require_some(given, [column for plan in plans.values() for column in plan.columns])
@@ -179,7 +223,8 @@ def prepare(
         problems[side] += dict.fromkeys(p for cells in dataset.inputs.values() for p in cells.problems)
     _refuse_unusable(loaded["train"], plans, table)
     once = _one_of_each(loaded, plans)
-    sides, warnings = _sides(tables, rows, once["train"], config, task)
+    sides, uneven = _sides(tables, rows, once["train"], config, task, targets)
+    warnings += uneven
     warnings = [note for given in tables.values() for note in given.notes] + warnings
     inputs = {
         n: Input(
@@ -193,22 +238,25 @@ def prepare(
     views = {of: make_view(data, inputs, store=store) for of, data in loaded.items()}
     parts = {}
     for side, (of, chosen) in sides.items():
-        target, names = task.encode_open(pick(tables[of][config.target], chosen))
-        if new := names[task.width :]:
+        target, opened = encoded(task, tables[of], targets, chosen)
+        if new := unseen(task, opened):
+            count = len(target) - len(task.closed(target, opened)[0])
+            some = f"{count:,} rows" if count else "rows"
             warnings.append(
-                f"{side}: {np.isin(target, range(task.width, len(names))).sum():,} rows have a label that no training "
-                f"row has ({', '.join(new[:5])}); they count as wrong"
+                f"{side}: {some} have a label that no training row has ({', '.join(new[:5])}); they count as wrong"
             )
         parts[side] = Part(
             view=views[of].take(chosen),
             target=target,
-            names=names,
+            task=opened,
+            known=task,
+            weights=None if weights is None else weights[of][chosen],
             table=tables[of],
             rows=chosen,
             groups=independent(loaded[of], tables[of], config.data.group)[chosen],
         )
         reporter.say(f"{side}: {len(chosen):,} rows")
-    warnings += _rare(parts, task, config.target)
+    warnings += [f"column {title!r}: {text}" for text in task.remarks(parts["train"].target)]
     for side in ("valid", "test"):
         if side in parts:
             shared = overlap(_contents(once, sides["train"]), _contents(once, sides[side]))
@@ -220,6 +268,7 @@ def prepare(
     return Prepared(
         inference=inference,
         task=task,
+        targets=targets,
         inputs=inputs,
         limits=config.limits,
         parts=parts,
@@ -231,6 +280,7 @@ def prepare(
         | {f"the backbone of {name}": view.backbone.fingerprint for name, view in frozen.items()},
         own=own,
         pretrained=pretrained,
+        unfrozen=unfrozen,
     )
 
 
@@ -277,23 +327,6 @@ def _fetch(
     }
 
 
-def _targeted(table: Table, target: str, problems: list[Problem]) -> np.ndarray:
-    """The rows that have a target; the others are reported, and nothing is learned from them."""
-    blank = np.concatenate([np.zeros(0, bool), *map(blanks, blocks(table[target]))])
-    reason = "no target: the row is left out"
-    problems += [Problem(row=r, column=target, reason=reason) for r in np.flatnonzero(blank).tolist()]
-    return np.flatnonzero(~blank)
-
-
-def _task(cells: Sequence[Any], config: RunConfig) -> Task:
-    """The task the config names, or the first in the table of tasks that recognises the target."""
-    kinds = [config.task] if config.task != "auto" else [k for k in TASKS if TASKS.load(k).claims(cells)]
-    if not kinds:
-        raise DataError(f"column {config.target!r}: no task fits this target; pass --task {' or '.join(TASKS)}")
-    task: Task = TASKS.load(kinds[0]).fit(cells, column=config.target)
-    return task
-
-
 def _resolve(plan: InputPlan, config: Any, inference: Inference) -> Any:
     modality = MODALITIES.load(plan.modality)()
     return modality.resolve(config, [inference.samples[column] for column in plan.columns], plan.kinds)
@@ -312,7 +345,12 @@ def _refuse_unusable(dataset: Dataset, plans: Mapping[str, InputPlan], table: Ta
 
 
 def _sides(
-    tables: Mapping[str, Table], rows: Mapping[str, np.ndarray], dataset: Dataset, config: RunConfig, task: Task
+    tables: Mapping[str, Table],
+    rows: Mapping[str, np.ndarray],
+    dataset: Dataset,
+    config: RunConfig,
+    task: Task,
+    targets: Sequence[str],
 ) -> tuple[dict[str, tuple[str, np.ndarray]], list[str]]:
     """Side -> (table it is in, rows of that table). A given table takes its side whole; the rest is split."""
     table, chosen = tables["train"], rows["train"]
@@ -322,7 +360,7 @@ def _sides(
         if side in given:
             shares[place] = 0
             if not len(given[side][1]):
-                raise DataError(f"{tables[side].name}: no row with a target in {config.target!r}")
+                raise DataError(f"{tables[side].name}: no row with a target in {', '.join(targets)!r}")
     if shares[1] == 0 and "valid" not in given:
         raise UserError("validation needs rows: give a share for it in --split, or a table with --valid")
     groups: dict[str, np.ndarray] = {}
@@ -333,14 +371,14 @@ def _sides(
         groups["rows that say the same"] = same
     if config.data.group:
         groups[config.data.group] = codes(table[config.data.group])[chosen]
-    target, _ = task.encode_open(pick(table[config.target], chosen))
+    target = task.encode(cells_of(table, targets, chosen), column=", ".join(targets))
     dealt = split(
         len(chosen),
         tuple(shares / shares.sum()),
         config.seed,
         groups,
         keys=row_keys(table, [c for c in table.columns if c not in config.data.ignore])[chosen],
-        labels=strata(target, discrete=task.discrete) if config.data.stratify else None,
+        labels=task.strata(target) if config.data.stratify else None,
     )
     sides = {
         "train": ("train", chosen[dealt.train]),
@@ -358,6 +396,8 @@ def _fit(plan: InputPlan, config: Any, cells: Cells, rows: np.ndarray, view: Fro
     values = Chosen(cells.values, seen)
     if view is not None:
         backbone = view.backbone
+        if backbone.config.cut:
+            return FrozenProcessor.plain(backbone.width, name=backbone.name)
         return FrozenProcessor.fit(values, weights=counts[seen], width=backbone.width, name=backbone.name)
     return MODALITIES.load(plan.modality)().fit(values, config, weights=counts[seen])  # type: ignore[no-any-return]
 
@@ -400,18 +440,6 @@ def digest(*arrays: np.ndarray) -> str:
     for array in arrays:
         content.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
     return content.hexdigest()
-
-
-def _rare(parts: Mapping[str, Part], task: Task, column: str) -> list[str]:
-    """Labels so rare that nothing can be said of how well they are recognised."""
-    if not task.discrete:
-        return []
-    counts = np.bincount(parts["train"].target, minlength=task.width)
-    once = [task.names[k] for k in np.flatnonzero(counts <= 1)]
-    if not once:
-        return []
-    shown = ", ".join(repr(name) for name in once[:5]) + (f" and {len(once) - 5} more" if len(once) > 5 else "")
-    return [f"column {column!r}: {shown}: at most one training row each, too few to learn from"]
 
 
 def _rows(loaded: Mapping[str, Dataset], *sides: tuple[str, np.ndarray]) -> Iterator[np.ndarray]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,8 +12,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from consilience.core.config import Part as ConfigPart
+from consilience.core.config import encode
 from consilience.core.progress import Deadline, Reporter
 from consilience.core.threads import sensible
+from consilience.evaluate import point
 from consilience.models.base import Member
 from consilience.models.classic import fit_classic
 from consilience.models.config import ClassicConfig, DeepConfig
@@ -21,8 +24,12 @@ from consilience.train.config import TrainConfig, refuse_idle
 from consilience.workflows.config import RunConfig
 from consilience.workflows.prepare import Part, Prepared
 
-Point = Callable[[np.ndarray, np.ndarray], dict[str, float | None]]
-"""(answers, target) -> metrics without intervals."""
+Point = Callable[[Part, np.ndarray], dict[str, float | None]]
+"""(rows, answers to them as wide as the rows' own task) -> metrics without intervals."""
+
+
+def rows_point(rows: Part, answers: np.ndarray) -> dict[str, float | None]:
+    return point(rows.task, answers, rows.target, rows.weights)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,34 +135,65 @@ def pretrained(setting: Setting) -> Iterator[Candidate]:
     assert config is not None
     linear = ClassicConfig().single[:1]
     yield from classic(setting, ClassicConfig(single=linear, joined=linear), names=names, preset="pretrained")
-    for place, fusion in enumerate(config.fusions):
+    for place, (fusion, title) in enumerate(zip(config.fusions, titles(config.fusions), strict=True)):
         shape = DeepConfig(fusion=fusion, width=config.width, dropout=config.dropout)
         share = 1 / (len(config.fusions) - place + 1)
-        yield network(setting, shape, config.train, names=names, preset="pretrained", share=share)
+        title = f"pretrained {title}"
+        yield network(setting, shape, config.train, names=names, title=title, preset="pretrained", share=share)
+    if setting.prepared.unfrozen:
+        fusion, names = config.fusions[0], setting.prepared.unfrozen
+        shape, title = (
+            DeepConfig(fusion=fusion, width=config.width, dropout=config.dropout),
+            f"fine-tuned {fusion.kind}",
+        )
+        yield network(setting, shape, config.train, names=names, title=title, preset="pretrained", share=0.9)
+
+
+def titles(parts: Sequence[ConfigPart]) -> list[str]:
+    """A name for each part: its kind; where a kind stands there twice, also what differs from the kind's own defaults.
+    Candidates are told apart by name, on the leaderboard and in checkpoints/."""
+    kinds = Counter(part.kind for part in parts)
+
+    def title(part: ConfigPart) -> str:
+        own, usual = encode(part.config), encode(type(part.config)())
+        said = " ".join(f"{key}={value}" for key, value in own.items() if value != usual[key])
+        return f"{part.kind} {said}" if said and kinds[part.kind] > 1 else part.kind
+
+    return [title(part) for part in parts]
 
 
 def classic(
     setting: Setting, config: ClassicConfig, *, names: tuple[str, ...] = (), preset: str = "classic"
 ) -> Iterator[Candidate]:
     names = names or setting.prepared.own
-    chosen: list[tuple[ConfigPart, tuple[str, ...]]] = [(part, names) for part in config.joined]
+    joined, single = (list(zip(parts, titles(parts), strict=True)) for parts in (config.joined, config.single))
+    chosen = [(part, title, names) for part, title in joined]
     if len(names) > 1 or not chosen:  # of a single input, the learners for joined inputs are the full-strength ones
-        chosen += [(part, (name,)) for part in config.single for name in names]
+        chosen += [(part, title, (name,)) for part, title in single for name in names]
     train, valid = setting.train, setting.valid
     worth = len(train.target) < config.refit_below and train.view.sources is valid.view.sources
     order = {part.kind: place for place, part in enumerate([*config.single, *config.joined])}
-    chosen.sort(key=lambda pair: (order[pair[0].kind], len(pair[1])))
-    for place, (part, inputs) in enumerate(chosen):
+    chosen.sort(key=lambda choice: (order[choice[0].kind], len(choice[2])))
+    for place, (part, title, inputs) in enumerate(chosen):
 
         def learn(rows: Part, seconds: float, part: Any = part, inputs: tuple[str, ...] = inputs) -> Member:
             seed = setting.config.seed
-            return fit_classic(part, rows.view, rows.target, setting.task, inputs=inputs, seed=seed, seconds=seconds)
+            return fit_classic(
+                part,
+                rows.view,
+                rows.target,
+                setting.task,
+                inputs=inputs,
+                weights=rows.weights,
+                seed=seed,
+                seconds=seconds,
+            )
 
         def fit(deadline: Deadline, folder: Path, learn: Any = learn) -> tuple[Member, dict[str, Any]]:
             return learn(setting.train, deadline.left), {}
 
         def refit(seconds: float, learn: Any = learn) -> Member:
-            member: Member = learn(setting.train.joined(setting.valid, setting.task), seconds)
+            member: Member = learn(setting.train.joined(setting.valid), seconds)
             return member
 
         def fold(rows: np.ndarray, seconds: float, learn: Any = learn) -> Member:
@@ -167,7 +205,7 @@ def classic(
             return member
 
         fusion = "joined features" if len(inputs) > 1 else None
-        name = f"{part.kind}[{' + '.join(inputs)}]"
+        name = f"{title}[{' + '.join(inputs)}]"
         yield Candidate(
             name=name,
             preset=preset,
@@ -185,12 +223,22 @@ def deep(setting: Setting) -> Candidate:
     config = setting.config
     assert config.deep is not None
     assert config.train is not None
-    return network(setting, config.deep, config.train, names=setting.prepared.own, preset="deep", share=1.0)
+    names, title = setting.prepared.own, f"deep {config.deep.fusion.kind}"
+    return network(setting, config.deep, config.train, names=names, title=title, preset="deep", share=1.0)
 
 
 def network(
-    setting: Setting, shape: DeepConfig, how: TrainConfig, *, names: tuple[str, ...], preset: str, share: float
+    setting: Setting,
+    shape: DeepConfig,
+    how: TrainConfig,
+    *,
+    names: tuple[str, ...],
+    title: str,
+    preset: str,
+    share: float,
 ) -> Candidate:
+    """`title`: how it is called on the leaderboard, before its inputs."""
+
     def fit(deadline: Deadline, folder: Path) -> tuple[Member, dict[str, Any]]:
         return _train(setting, shape, how, names, deadline, folder)
 
@@ -199,11 +247,10 @@ def network(
         with tempfile.TemporaryDirectory(prefix="consilience-") as scratch:
             return _train(setting, replace(shape, encoders=encoders), how, some, Deadline(seconds), Path(scratch))[0]
 
-    kind = shape.fusion.kind
     return Candidate(
-        name=f"{preset} {kind}[{' + '.join(names)}]",
+        name=f"{title}[{' + '.join(names)}]",
         preset=preset,
-        fusion=kind,
+        fusion=shape.fusion.kind,
         inputs=names,
         fit=fit,
         share=share,
@@ -225,14 +272,20 @@ def _train(
     shapes: Mapping[str, Any] = {name: prepared.inputs[name].built_from() for name in names}
     network = build(shape, shapes, task)
     network.model.to(pick_device(how))
+    for name in names:
+        if (backbone := prepared.inputs[name].backbone) is not None and backbone.config.cut:
+            assert config.pretrained is not None
+            network.unfreeze(name, backbone.upper_weights(), pace=config.pretrained.pace)
     valid = setting.valid
+    rows, target, weights = valid.learnable()
 
     def validate(model: Any) -> tuple[float, float]:
         scores = Network(model, task, config=network.config, built_from=shapes).scores(valid.view)
         if not np.isfinite(scores).all():  # diverged: worse than anything
             return float("-inf"), float("inf")
-        value = setting.point(task.activate(scores), valid.target)[task.primary]
-        loss = float(task.loss(torch.from_numpy(scores), torch.from_numpy(valid.target)))
+        value = setting.point(valid, valid.widen(task.activate(scores)))[task.primary]
+        counts = None if weights is None else torch.from_numpy(weights)
+        loss = float(task.loss(torch.from_numpy(scores[rows]), torch.from_numpy(target), weights=counts))
         sign = 1.0 if task.greater_is_better else -1.0
         return sign * (value if value is not None else float("-inf")), loss
 
@@ -242,6 +295,7 @@ def _train(
         setting.train.target,
         task,
         how,
+        weights=setting.train.weights,
         names=network.inputs,
         validate=validate,
         deadline=deadline,

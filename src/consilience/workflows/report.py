@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,11 +15,14 @@ from consilience import __version__
 from consilience.core.config import dump_toml
 from consilience.data.table import blocks, pick
 from consilience.evaluate import by_group
-from consilience.evaluate.report import Baseline, Column, Curve, ReportData, write_report
+from consilience.evaluate.report import BadCells, Baseline, Column, Curve, ReportData, write_report
 from consilience.modalities.base import blanks
 from consilience.workflows.config import RunConfig
+from consilience.workflows.errors_shown import Shown, worst
 from consilience.workflows.leaderboard import Entry, Measured, rank
 from consilience.workflows.prepare import Prepared
+
+_FEW, _MOST_REASONS = 12, 20
 
 
 def write(
@@ -36,8 +40,9 @@ def write(
     task = prepared.task
     side = "valid" if test is None else "test"
     data = ReportData(
-        target=config.target,
+        target=", ".join(prepared.targets),
         task=task.kind,
+        scored=task,
         primary=task.primary,
         leaderboard=[entry.line() for entry in entries],  # type: ignore[misc]
         best=best.name,
@@ -52,6 +57,8 @@ def write(
         details_on="validation" if test is None else "test",
         curves=[_curve(entry) for entry in entries if "curve" in entry.about.facts],
         groups=_groups(config, prepared, side, best.answers if answers is None else answers),
+        errors=_errors(config, prepared, side, best.answers if answers is None else answers),
+        bad_cells=_bad_cells(prepared),
         columns=_columns(prepared),
         warnings=[*prepared.warnings, *(audited["findings"] if audited else ())],
         audit=audited,
@@ -81,17 +88,49 @@ def _curve(entry: Entry) -> Curve:
 
 
 def _groups(config: RunConfig, prepared: Prepared, side: str, answers: np.ndarray) -> dict[str, Any]:
-    """By the column the split was grouped by, if it has few enough values to be read."""
-    part, column = prepared.parts[side], config.data.group
-    if column is None or column not in part.table.columns:
-        return {}
-    values = pick(part.table[column], part.rows)
+    """By the column the split was grouped by, and by a few columns of few values, fewest first."""
+    part, found = prepared.parts[side], {}
     wide = part.widen(answers)
-    return {
-        column: by_group(
-            prepared.task.kind, wide, part.target, values, names=part.names, groups=part.groups, seed=config.seed
+    for column in _sliced(config, prepared, side):
+        values = pick(part.table[column], part.rows)
+        found[column] = by_group(
+            part.task,
+            wide,
+            part.target,
+            values,
+            names=part.names,
+            groups=part.groups,
+            weights=part.weights,
+            seed=config.seed,
         )
-    }
+    return found
+
+
+def _sliced(config: RunConfig, prepared: Prepared, side: str) -> list[str]:
+    table = prepared.parts[side].table
+    few = {c.name: c.distinct for c in prepared.inference.columns if 2 <= c.distinct <= _FEW and c.input is not None}
+    chosen = sorted((c for c in few if c in table.columns), key=lambda c: (few[c], c))[: config.report.slices]
+    group = config.data.group
+    return [*([group] if group in table.columns and group is not None else []), *(c for c in chosen if c != group)]
+
+
+def _errors(config: RunConfig, prepared: Prepared, side: str, answers: np.ndarray) -> list[dict[str, Any]]:
+    shown = Shown(task=prepared.task, inputs=prepared.inputs, limits=prepared.limits, targets=prepared.targets)
+    return worst(shown, prepared.parts[side], answers, most=config.report.errors)
+
+
+def _bad_cells(prepared: Prepared) -> list[BadCells]:
+    """By column and reason (in which numbers and quotations are left open), most rows first."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for side, problems in prepared.problems.items():
+        table = prepared.tables[side]
+        for problem in problems:
+            kind = re.sub(r"'[^']*'|\"[^\"]*\"|\d[\d,.]*", "…", problem.reason)
+            found.setdefault((problem.column, kind), []).append(f"row {table.line(problem.row)}: {problem.reason}")
+    most = sorted(found.items(), key=lambda pair: (-len(pair[1]), pair[0]))[:_MOST_REASONS]
+    return [
+        {"column": column, "reason": kind, "rows": len(where), "example": where[0]} for (column, kind), where in most
+    ]
 
 
 def _columns(prepared: Prepared) -> list[Column]:

@@ -113,11 +113,12 @@ def suspected(
     inputs: Mapping[str, Input],
     *,
     powers: Mapping[str, float],
-    target: str,
+    apart: Sequence[str],
     group: str | None,
     seed: int,
 ) -> list[Suspect]:
-    """Columns to look at. `powers`: of each input, how far a model of it alone gets from nothing to perfect."""
+    """Columns to look at. `powers`: of each input, how far a model of it alone gets from nothing to perfect.
+    `apart`: columns that are no inputs: of the target, of weights."""
     chosen = np.arange(len(train.rows))
     if len(chosen) > _ROWS // 5:
         chosen = np.sort(generator(seed, "leaks").permutation(len(chosen))[: _ROWS // 5])
@@ -126,11 +127,12 @@ def suspected(
         column: name
         for name, ways in same_cells(inputs).items()
         for column in inputs[ways[0]].plan.columns
-        if not MODALITIES.load(inputs[ways[0]].plan.modality).media
+        if MODALITIES.load(inputs[ways[0]].plan.modality).joint  # what people wrote may well tell the answer
         and column in train.table.columns
         and column in held.table.columns
     }
-    every = [c for c in train.table.columns if c in held.table.columns and c not in (target, group)]
+    taken = {column for given in inputs.values() for column in given.plan.columns} - {*owner}
+    every = [c for c in train.table.columns if c in held.table.columns and c not in (*apart, group, *taken)]
     some = {c: [*_columns(c, train, held)] for c in dict.fromkeys([*owner, *every])}
     sides = [Side(columns={c: some[c][k] for c in some}, target=part.target) for k, part in enumerate((train, held))]
     found = leaks.suspects(sides[0], sides[1], names=held.names, inputs=owner, powers=powers)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consilience.data.deal import _reach, _rounded
-from consilience.data.split import TENTHS, split, strata
+from consilience.data.split import split
+from consilience.tasks import TASKS
 
 SHARES = (0.7, 0.15, 0.15)
 
@@ -58,22 +59,13 @@ def test_small_classes_reach_every_part_and_sizes_stay() -> None:
         assert np.abs(table.sum(0) - np.array(SHARES) * len(labels)).max() <= 2
 
 
-def test_numbers_are_kept_in_proportion_by_tenths() -> None:
+def test_numbers_are_kept_in_proportion_by_value() -> None:
     values = np.random.default_rng(0).lognormal(0, 2, 500)
-    tenths = strata(values, discrete=False)
-    assert np.bincount(tenths).tolist() == [500 // TENTHS] * TENTHS
-    means = [np.log(values[split(500, SHARES, seed, labels=tenths).test]).mean() for seed in range(20)]
+    task = TASKS.load("regression").fit(values.tolist(), column="y")
+    labels = task.strata(task.encode(values.tolist(), column="y"))
+    means = [np.log(values[split(500, SHARES, seed, labels=labels).test]).mean() for seed in range(20)]
     chance = [np.log(values[split(500, SHARES, seed).test]).mean() for seed in range(20)]
     assert np.std(means) < 0.5 * np.std(chance)
-    assert strata(np.zeros(5), discrete=False).tolist() == [1] * 5
-    assert strata(np.arange(6).reshape(3, 2), discrete=False).shape == (3,)
-
-
-def test_of_several_classes_the_rarest_counts() -> None:
-    target = np.array([[1, 0, 0], [1, 1, 0], [1, 0, 1], [1, 1, 0], [0, 0, 0]])
-    codes = strata(target, discrete=True)
-    assert codes[1] == codes[3]
-    assert len({codes[0], codes[1], codes[2], codes[4]}) == 4
 
 
 @settings(deadline=None)

@@ -126,15 +126,36 @@ def test_a_cut_parquet_file_is_an_error_not_a_shorter_table(tmp_path: Path) -> N
 
 def test_nested_columns_fail_only_when_used() -> None:
     for source in (
-        pa.table({"ok": [1, 2], "nested": [[1], [2, 3]]}),
-        pd.DataFrame({"ok": [1, 2], "nested": [[1], [2, 3]]}),
-        [{"ok": 1, "nested": [1]}, {"ok": 2, "nested": [2, 3]}],
+        pa.table({"ok": [1, 2], "nested": [[[1]], [[2, 3]]]}),
+        pd.DataFrame({"ok": [1, 2], "nested": [[[1]], [[2, 3]]]}),
+        [{"ok": 1, "nested": [{}]}, {"ok": 2, "nested": [{}]}],
         {"ok": [1, 2], "nested": [{"a": 1}, {"a": 2}]},
     ):
         table = sources.read(source).take([1, 0])
         assert cells(table, "ok") == [2, 1]
         with pytest.raises(DataError, match=r"'nested'.*ignore the column"):
             cells(table, "nested")
+
+
+def test_lists_of_labels_are_cells() -> None:
+    labels = [["a", "b"], [], None]
+    for source in (
+        pa.table({"tags": labels}),
+        pd.DataFrame({"tags": labels}),
+        [{"tags": cell} for cell in labels],
+        {"tags": labels},
+        {"tags": [np.array(["a", "b"]), (), None]},
+    ):
+        assert cells(sources.read(source), "tags") == [("a", "b"), (), None]
+
+
+def test_lists_are_written_as_the_file_can_hold_them(tmp_path: Path) -> None:
+    columns = {"tags": [["a", "b;c"], ["a"], []]}
+    for name in ("t.csv", "t.parquet", "t.jsonl"):
+        sources.write(columns, tmp_path / name)
+    assert cells(sources.read(tmp_path / "t.csv"), "tags") == ['["a", "b;c"]', '["a"]', "[]"]
+    assert cells(sources.read(tmp_path / "t.parquet"), "tags") == [("a", "b;c"), ("a",), ()]
+    assert [json.loads(line)["tags"] for line in (tmp_path / "t.jsonl").read_text().splitlines()] == columns["tags"]
 
 
 def test_pandas_missing_values_of_every_kind() -> None:

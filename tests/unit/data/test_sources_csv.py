@@ -166,7 +166,7 @@ def test_numbers_keep_every_digit_and_missing_is_empty(tmp_path: Path) -> None:
 
 
 def test_cells_csv_cannot_hold_leave_no_file(tmp_path: Path) -> None:
-    for cell, said in [("x\0", "NUL"), (b"x", "bytes"), ([1], "list"), ("\ud800", "surrogate")]:
+    for cell, said in [("x\0", "NUL"), (b"x", "bytes"), ([[1]], "list"), ("\ud800", "surrogate")]:
         with pytest.raises(DataError, match=said):
             sources.write({"x": [cell]}, tmp_path / "t.csv")
     assert list(tmp_path.iterdir()) == []

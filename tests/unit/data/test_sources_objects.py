@@ -56,8 +56,9 @@ def test_what_is_wrong_with_a_stream(rows: list, says: str) -> None:
         sources.read(iter(rows))
 
 
-def test_lists_are_refused_when_they_are_used() -> None:
-    table = sources.read(iter([{"a": 1, "tags": None}, {"a": 2, "tags": {"x": ("u", 2)}}]))
+def test_lists_are_cells_and_nested_ones_are_refused_when_they_are_used() -> None:
+    assert list(sources.read(iter([{"tags": ["a", "b"]}, {"tags": ()}, {"a": 1}]))["tags"]) == [("a", "b"), (), None]
+    table = sources.read(iter([{"a": 1, "tags": None}, {"a": 2, "tags": {"x": ("u", [2])}}]))
     assert list(table["a"]) == [1, 2]
     with pytest.raises(DataError, match=r"row 2: column 'tags.x' holds a list"):
         list(table["tags.x"])
@@ -84,8 +85,9 @@ def test_polars() -> None:
     assert sources.read(frame.lazy()).name == "the polars LazyFrame"
     with pytest.raises(DataError, match="column 'o' holds Python objects"):
         sources.read(polars.DataFrame({"o": [object()]}))
+    assert list(sources.read(polars.DataFrame({"l": [["a", "b"], None]}))["l"]) == [("a", "b"), None]
     with pytest.raises(DataError, match="'l'"):
-        list(sources.read(polars.DataFrame({"l": [[1, 2]]}))["l"])
+        list(sources.read(polars.DataFrame({"l": [[[1, 2]]]}))["l"])
 
 
 @pytest.fixture

@@ -144,6 +144,17 @@ def test_equal_content_has_an_equal_key_wherever_it_is(tmp_path: Path) -> None:
     assert words.take(np.array([2])).keys is not None
 
 
+def test_values_of_several_lengths(tmp_path: Path) -> None:
+    values = [np.full((n, 2, 3), n, np.float32) for n in (3, 0, 5)]
+    names = [key(i) for i in range(3)]
+    with Store(tmp_path / "store").space("0" * 16, about={}) as space:
+        stored.put_values(space, names, values)
+        found = stored.StoredValues(space, [names[2], None, names[1], names[0], names[2]], (9, 2, 3))
+        assert [None if v is None else v.shape for v in found] == [(5, 2, 3), None, (0, 2, 3), (3, 2, 3), (5, 2, 3)]
+        assert np.array_equal(found[4], values[2])
+        assert [v is None for v in found[1:3]] == [True, False]
+
+
 # -------------------------------------------------------------------------------------------------------- features
 
 

@@ -125,8 +125,41 @@ def full(names: tuple[str, ...] = ("red", "green", "blue"), say: Any = str) -> A
             }
         ],
         "warnings": [say("3 pictures are on both sides of the split")],
+        "bad_cells": [
+            {"column": say("image"), "reason": say("no such file"), "rows": 3, "example": say("row 7: none")}
+        ],
+        "audit": audited(say),
+        "errors": [
+            {
+                "row": 12,
+                "true": say("red"),
+                "predicted": say("green"),
+                "confidence": 0.91,
+                "cells": [{"input": say("question"), "words": say("what colour?\nreally"), "data": ""}],
+            }
+        ],
         "config": say("[train]\nlr = 0.001\n"),
     }
+
+
+def told(value: float) -> dict[str, Any]:
+    return {"value": value, "ci95": [value - 0.01, value + 0.01]}
+
+
+def audited(say: Any) -> dict[str, Any]:
+    given = {"alone": told(0.3), "missing": told(0.1), "permuted": told(0.2), "retrained": None, "shapley": told(0.25)}
+    given["cost"] = {"load_ms": 0.5, "answer_ms": 0.25, "megabytes": 1.5}
+    said = say("question earns its keep")
+    masked = {**told(0.9), "loss": told(0.0)}
+    return {
+        "form": "short", "model": say("film"), "on": "test", "rows": 200, "metric": "accuracy", "score": told(0.9),
+        "baselines": [{"name": say("majority"), "inputs": [], "how": "constant", **told(0.3), "gain": told(0.6)}],
+        "subsets": [{"inputs": inputs, "masked": masked, "retrained": None} for inputs in ([], [say("question")])],
+        "retrained_with": None,
+        "shapley": {"exact": True, "permutations": 0, "total": told(0.6), "values": {say("question"): told(0.25)}},
+        "inputs": {say("question"): {**given, "verdict": "earns", "said": said}},
+        "findings": [], "verdict": [said], "skipped": [say("nothing was retrained")],
+    }  # fmt: skip
 
 
 def regression() -> Any:
@@ -153,6 +186,10 @@ def test_a_full_page_is_well_formed_and_has_every_section() -> None:
         "Predicting answer",
         "Worth a look",
         "Leaderboard",
+        "Does each input earn its keep?",
+        "What quality costs",
+        "Worst errors",
+        "Bad cells",
         "What is taken for what",
         "Per class",
         "Calibration",
@@ -309,3 +346,29 @@ def test_mistakes_are_told(tmp_path: Path) -> None:
         write_report(tmp_path / "absent" / "report.html", full())
     with pytest.raises(UserError, match="'nobody' is not on the leaderboard, which holds film, question alone"):
         render({**full(), "best": "nobody"})
+
+
+def test_the_page_shows_what_was_seen_and_heard_and_says_that_it_holds_rows() -> None:
+    data = full()
+    kinds = {"image/png": "img", "audio/wav": "audio", "video/mp4": "video"}
+    urls = {kind: f"data:{kind};base64,AAAA" for kind in kinds}
+    cells = [{"input": kind, "words": "", "data": url} for kind, url in urls.items()]
+    data["errors"][0]["cells"] = [*cells, {"input": "odd", "words": "", "data": "javascript:alert(1)"}]
+    page = Page(render(data))
+    for kind, tag in kinds.items():
+        (found,) = page.all(tag)
+        assert found["src"] == urls[kind]
+        assert found.get("alt") or found.get("aria-label")
+    assert "javascript" not in render(data)
+    assert "This page shows 1 rows of the data." in page.text
+    assert "This page holds no row of the data." in Page(render({**full(), "errors": []})).text
+
+
+def test_costs_are_drawn_for_models_that_look_at_something() -> None:
+    page = Page(render(full()))
+    drawn = [a["aria-label"] for a in page.all("svg") if "against" in str(a["aria-label"])]
+    assert "Accuracy against ms per row of every model" in drawn
+    free = full()
+    for line in free["leaderboard"]:
+        line["cpu_seconds"], line["ms_per_row"] = 0.0, None
+    assert "What quality costs" not in Page(render(free)).text

@@ -16,17 +16,13 @@ from consilience.bundle.save import save
 from consilience.core.config import decode
 from consilience.core.errors import BundleError, ExportError
 from consilience.core.state import State
-from consilience.data.sources import read
 from consilience.export.onnx import convert
-from consilience.fusion import DECISION_FUSIONS, FEATURE_FUSIONS
-from consilience.modalities import MODALITIES
+from consilience.fusion import DECISION_FUSIONS
 from consilience.models.base import Member
 from consilience.models.config import DeepConfig
 from consilience.models.ensemble import Ensemble
 from consilience.models.network import build
 from consilience.workflows.export import export
-
-ENCODERS = [(name, kind) for name in MODALITIES for kind in MODALITIES.load(name).encoders]
 
 
 @pytest.fixture(scope="module")
@@ -56,37 +52,6 @@ def network_of(model: cs.Model, **deep: object):
     member = build(decode(DeepConfig, {"width": 16, **deep}), inputs, model.task)
     member.model.eval()
     return member
-
-
-def assert_same_answers(model: cs.Model, before: Member, after: Member, table) -> None:
-    """With every input, without each in turn, without any, and for one row alone."""
-    whole = replace(model, member=before)
-    rows = read(table)
-    gone = [(), *((name,) for name in before.inputs), before.inputs]
-    for names in gone:
-        columns = [column for name in names for column in model.inputs[name].plan.columns]
-        poorer = replace(rows, columns={c: [None] * len(rows) if c in columns else v for c, v in rows.columns.items()})
-        view = whole.view(whole.load(poorer, workers=0))
-        np.testing.assert_allclose(after.predict(view), before.predict(view), atol=1e-4)
-        one = view.take(np.array([3]))
-        np.testing.assert_allclose(after.predict(one), before.predict(one), atol=1e-4)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", FEATURE_FUSIONS)
-def test_every_feature_fusion(kind, run, table):
-    model = load(run)
-    member = network_of(model, fusion={"kind": kind})
-    assert_same_answers(model, member, convert(replace(model, member=member)), table)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("modality", "kind"), ENCODERS)
-def test_every_encoder(modality, kind, run, table):
-    model = load(run)
-    names = [name for name, given in model.inputs.items() if given.plan.modality == modality]
-    member = network_of(model, encoders={name: {"kind": kind} for name in names})
-    assert_same_answers(model, member, convert(replace(model, member=member)), table)
 
 
 @pytest.mark.slow

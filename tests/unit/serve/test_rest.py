@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import base64
+import copy
 import gzip
 import io
 import json
+import logging
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from starlette.testclient import TestClient
 
+from consilience.models.constant import Constant
 from consilience.serve import rest
 from consilience.serve.body import _DEPTH
+from consilience.serve.config import ServeConfig
+from consilience.serve.engine import Engine
+from consilience.serve.logs import JsonLines
+from consilience.serve.metrics import Metrics
 
 
 def b64(content: bytes) -> str:
@@ -365,12 +374,6 @@ def test_no_body_is_a_fault_of_ours(fuzzed, content, header):
 
 @pytest.fixture(scope="module")
 def fuzzed(model):
-    from starlette.testclient import TestClient
-
-    from consilience.serve.config import ServeConfig
-    from consilience.serve.engine import Engine
-    from consilience.serve.metrics import Metrics
-
     engine = Engine(model, ServeConfig(body_bytes=300_000, rows=20), Metrics())
     with TestClient(rest.application(engine), raise_server_exceptions=False) as client:
         yield client
@@ -384,19 +387,143 @@ def test_pictures_are_decoded_by_content_not_by_name(client):
     assert answer.status_code == 200
 
 
-def test_columns_that_the_chosen_model_does_not_look_at_may_be_sent(model, photo):
-    from dataclasses import replace
-
-    from consilience.serve.fields import Fields
-
-    fewer = replace(model, member=replace_inputs(model.member, ["photo"]))
-    rows = Fields(fewer).rows([{"photo": b64(photo), "price": 3}], most=1)
-    assert rows == [{"photo": photo}]
+# ------------------------------------------------------------------------------------ columns nobody looks at
 
 
-def replace_inputs(member, inputs):
-    import copy
+@pytest.fixture
+def narrow(model):
+    """A client of a model that was trained on five columns and looks at the picture alone."""
+    member = copy.copy(model.member)
+    member.inputs = ("photo",)
+    member.predict = lambda view: np.full((len(view), model.task.width), 1 / model.task.width)
+    engine = Engine(replace(model, member=member), ServeConfig(), Metrics())
+    with TestClient(rest.application(engine), raise_server_exceptions=False) as client:
+        yield client
 
-    other = copy.copy(member)
-    other.inputs = tuple(inputs)
-    return other
+
+def test_columns_that_the_model_does_not_look_at_may_be_sent_and_are_not_listed(narrow, photo):
+    both = {"photo": b64(photo), "price": 3, "review": ["not even text"]}
+    assert narrow.post("/v1/predict", json={"inputs": both}).status_code == 200
+    assert narrow.post("/v1/predict", data={"price": "3"}, files={"photo": ("a", photo)}).status_code == 200
+    tensors = [tensor("photo", "BYTES", [b64(photo)]), tensor("price", "FP32", [1.5]), tensor("shop", "BYTES", ["a"])]
+    assert infer(narrow, tensors).status_code == 200
+    expect_error(infer(narrow, [*tensors, tensor("prize", "FP32", [1.0])]), 422, "'prize'")
+    assert [i["name"] for i in narrow.get("/v2/models/model").json()["inputs"]] == ["photo"]
+    assert 'name="price"' not in narrow.get("/").text
+
+
+def test_a_body_that_is_the_one_input_as_it_is(narrow, client, photo):
+    answer = narrow.post("/v2/models/model/infer", content=photo, headers={"Inference-Header-Content-Length": "0"})
+    assert answer.status_code == 200
+    size = int(answer.headers["inference-header-content-length"])
+    assert json.loads(answer.content[:size])["outputs"][0]["parameters"]["binary_data_size"] > 4
+    expect_error(client.post("/v2/models/model/infer", content=photo, headers={"Inference-Header-Content-Length": "0"}),
+                 400, "5")  # fmt: skip
+
+
+def test_a_model_that_looks_at_nothing_answers_every_row(model):
+    member = Constant(np.full(model.task.width, 1 / model.task.width))
+    with TestClient(rest.application(Engine(replace(model, member=member), ServeConfig(), Metrics()))) as client:
+        found = client.post("/v1/predict", json={"inputs": [{"price": 1}, {"review": "x"}]}).json()
+        assert len(found["predictions"]) == 2
+
+
+# ---------------------------------------------------------------------------------------------- never half understood
+
+
+def test_many_rows_in_one_form(client, photo):
+    parts = [("photo", ("a", photo)), ("photo", ("b", b"")), ("review", (None, "fine")), ("review", (None, ""))]
+    found = client.post("/v1/predict", files=parts).json()["predictions"]
+    rows = [{"photo": b64(photo), "review": "fine"}, {"photo": None}]
+    assert found == client.post("/v1/predict", json={"inputs": rows}).json()["predictions"]
+    expect_error(client.post("/v1/predict", files=parts[:3]), 400, "review", "photo")
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "word"),
+    [
+        (b'{"inputs": {"review": "a", "review": "b"}}', 400, "'review' is given twice"),
+        (b'{"inputs": {"review": "\\ud800"}}', 400, "surrogate"),
+        (b'{"inputs": {"\\ud800": "a"}}', 400, "surrogate"),
+        (b'{"inputs": {"price": Infinity}}', 422, "price"),
+        (b'{"inputs": {"price": 1e999}}', 422, "price"),
+        (b'{"inputs": {"price": ' + b"9" * 400 + b"}}", 422, "price"),
+        (b'{"inputs": {"price": ' + b"9" * 5000 + b"}}", 400, "JSON"),
+        (b'{"inputs": {"' + b"x" * 200_000 + b'": 1}}', 422, "unknown input"),
+        (b'{"inputs": [' + b"{}," * 80_000 + b"{}]}", 413, "200,000 parts"),
+        (b'{"inputs": "' + b'\\"[' * 80_000 + b'"}', 400, "row 0"),
+    ],
+)
+def test_json_that_python_would_take(client, content, status, word):
+    expect_error(client.post("/v1/predict", content=content), status, word)
+
+
+@pytest.mark.parametrize("content", [b'{"inputs": {"price": NaN}}', b'{"inputs": {"review": "\\ud83d\\ude00"}}'])
+def test_json_that_is_meant(client, content):
+    assert client.post("/v1/predict", content=content).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("datatype", "value"),
+    [("INT8", 128), ("UINT8", -1), ("INT32", 1.5), ("INT64", True), ("BOOL", 1), ("FP32", "1"), ("FP32", None)],
+)
+def test_json_tensors_hold_what_their_type_says(client, datatype, value):
+    expect_error(infer(client, [tensor("price", datatype, [value])]), 400, "price", datatype)
+
+
+@pytest.mark.parametrize("given", ["a\r\nX-Evil: 1", "中文", "x" * 5000, ""])
+def test_an_id_is_echoed_in_the_body_and_never_a_header_of_its_own(client, given):
+    answer = infer(client, [tensor("review", "BYTES", ["a"])], id=given)
+    assert answer.status_code == 200
+    assert answer.json()["id"] == given or not given
+    assert "x-evil" not in answer.headers
+    assert len(answer.headers["x-request-id"]) <= 128
+
+
+def test_statistics_and_index(client):
+    infer(client, [tensor("review", "BYTES", ["a", "b"])])
+    client.post("/v1/predict", content=b"{")
+    for path in ("/v2/models/stats", "/v2/models/model/stats", "/v2/models/model/versions/1/stats"):
+        (found,) = client.get(path).json()["model_stats"]
+        assert (found["name"], found["inference_count"], found["execution_count"]) == ("model", 2, 1)
+        assert (found["inference_stats"]["success"]["count"], found["inference_stats"]["fail"]["count"]) == (1, 1)
+        assert found["inference_stats"]["compute_infer"]["ns"] > 0
+    expect_error(client.get("/v2/models/other/stats"), 404, "'other'")
+    assert client.post("/v2/repository/index").json() == [
+        {"name": "model", "version": "1", "state": "READY", "reason": ""}
+    ]
+    assert client.get("/v2/models").json() == {"models": ["model"]}
+
+
+def test_a_server_that_is_stopping_says_when_to_come_again(client, engine):
+    engine.close()
+    answer = client.post("/v1/predict", json={"inputs": {"review": "a"}})
+    expect_error(answer, 503, "stopping")
+    assert answer.headers["retry-after"] == "1"
+    assert client.get("/v2/health/ready").headers["retry-after"] == "1"
+
+
+def test_a_fault_is_logged_without_what_was_sent(client, engine, monkeypatch):
+    lines = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(JsonLines().format(record))
+    monkeypatch.setattr(rest.log, "handlers", [handler])
+
+    def fail(_):
+        try:
+            raise ValueError("secret words")
+        except ValueError as error:
+            raise KeyError("secret words") from error
+
+    monkeypatch.setattr(engine, "_predict", fail)
+    client.post("/v1/predict", json={"inputs": {"review": "secret words"}})
+    (fault,) = [json.loads(line) for line in lines if "error" in json.loads(line)]
+    assert fault["error"] == ["KeyError", "ValueError"]
+    assert any("fail" in place for place in fault["places"])
+    assert "secret" not in "".join(lines)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "stats", "x" * 101, "a b"])
+def test_names_that_no_address_can_hold(name):
+    with pytest.raises(ValueError, match="name"):
+        ServeConfig(name=name)

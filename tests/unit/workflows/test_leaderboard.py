@@ -20,7 +20,13 @@ TASK = Classification(["a", "b"])
 
 def prepared(target, task=TASK):
     part = SimpleNamespace(
-        target=target, names=task.names, groups=np.full(len(target), -1), widen=lambda answers: answers
+        target=target,
+        task=task,
+        names=task.names,
+        weights=None,
+        groups=np.full(len(target), -1),
+        widen=lambda answers: answers,
+        learnable=lambda: (np.arange(len(target)), target, None),
     )
     return SimpleNamespace(task=task, parts={"valid": part})
 
@@ -121,7 +127,7 @@ def small_table(target):
     """Training and validation rows of which models know nothing but what they memorised."""
     ready = prepared(target)
     view = SimpleNamespace(take=lambda rows: SimpleNamespace(rows=rows))
-    ready.parts["train"] = SimpleNamespace(target=target, groups=np.arange(len(target)) // 4, view=view)
+    ready.parts["train"] = SimpleNamespace(target=target, weights=None, groups=np.arange(len(target)) // 4, view=view)
     return ready
 
 

@@ -6,6 +6,7 @@ of raw cells, or back.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,20 @@ READERS = {
 LOOSE = (jsonl.read, shards.read)
 """Readers of files whose rows name their columns themselves: a column that one file lacks is missing there."""
 WRITERS = {".csv": csv.write, ".tsv": csv.write, ".parquet": parquet.write, ".jsonl": memory.write_jsonl}
+
+
+_LISTS = (".parquet", ".jsonl")
+"""Files whose cells may be lists."""
+
+
+def holds_lists(path: Path) -> bool:
+    """Whether a cell of such a file may be a list; elsewhere it is the JSON of one (`flat`)."""
+    return path.suffix.lower() in _LISTS
+
+
+def flat(cell: Any) -> Any:
+    """A cell for a file whose cells are single values: a list becomes its JSON."""
+    return json.dumps(list(cell), ensure_ascii=False) if isinstance(cell, list | tuple) else cell
 
 
 def read(source: Any, *, root: Path | None = None, encoding: str = "utf-8") -> Table:

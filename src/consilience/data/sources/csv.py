@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import threading
 from array import array
@@ -75,6 +76,8 @@ def _cell(value: Any, path: Path, row: int) -> str:
         return value
     if value is None:
         return ""
+    if isinstance(value, tuple):
+        return json.dumps(value, ensure_ascii=False, default=str)
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, bytes):

@@ -1,7 +1,7 @@
 """JSON Lines: one object a line is one row, its keys are the columns. Read once, line by line, packed or not.
 
-An object inside a row becomes columns `outer.inner`. A list is no cell: a column that holds one is refused when it is
-used. A key that a row lacks is a missing cell.
+An object inside a row becomes columns `outer.inner`. A list of plain values is one cell (labels, for a target); any
+other list is refused when its column is used. A key that a row lacks is a missing cell.
 """
 
 from __future__ import annotations

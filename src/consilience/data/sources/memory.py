@@ -73,7 +73,8 @@ def _datasets(source: Any) -> str | None:
 
 
 def plain(value: Any) -> Any:
-    """One value as a raw cell: str, int, float, bool, bytes, datetime or None (which NaN, NA and NaT become)."""
+    """One value as a raw cell: str, int, float, bool, bytes, datetime or None (which NaN, NA and NaT become), or a
+    tuple of such (which a list becomes; no input may hold one, but a target may)."""
     kind = type(value)
     if kind in _PLAIN:
         return value
@@ -92,6 +93,10 @@ def plain(value: Any) -> Any:
     for cls, change in _CHANGES:
         if isinstance(value, cls):
             return change(value)
+    if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1):
+        inside = tuple(plain(part) for part in value)
+        if not any(isinstance(part, tuple) for part in inside):
+            return inside
     pandas = sys.modules.get("pandas")
     if pandas is not None and value is pandas.NA:
         return None

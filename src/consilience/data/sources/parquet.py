@@ -134,6 +134,8 @@ def lazy(cells: Slice, length: int, kind: Any, *, table: str, column: str, block
                 raise
             raise DataError(f"{table}: column {column!r} ({kind}) cannot be read: {error}") from error
         # NaN is how floats say "missing"; everything else is plain already.
+        if not isinstance(ready, list) and arrow.types.is_nested(ready.type):
+            return [None if cell is None else tuple(cell) for cell in made]
         floating = not isinstance(ready, list) and arrow.types.is_floating(ready.type)
         return [None if cell != cell else cell for cell in made] if floating else made
 
@@ -161,6 +163,10 @@ def _usable(cells: Any, table: str, column: str) -> Any:
         return [_held_or_path(cell) for cell in cells.to_pylist()]
     if texts or media or numbers or is_.is_binary_view(kind) or is_.is_null(kind):
         return cells
+    if is_.is_list(kind) or is_.is_large_list(kind) or is_.is_fixed_size_list(kind):
+        inside = kind.value_type
+        if is_.is_string(inside) or is_.is_large_string(inside) or is_.is_integer(inside) or is_.is_floating(inside):
+            return cells  # of labels: a target may hold them
     raise DataError(
         f"{table}: column {column!r} holds {kind}; a cell must be text, a number, true/false, a date, bytes or null. "
         "Unpack it into columns of its own, or ignore the column"

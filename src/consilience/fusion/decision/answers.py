@@ -27,9 +27,18 @@ def stack(answers: Answers, names: Sequence[str] | None = None) -> tuple[np.ndar
     return np.where(there[:, :, None], values, 0.0), there
 
 
-def fallback(target: np.ndarray, width: int, *, discrete: bool) -> np.ndarray:
+def fallback(target: np.ndarray, width: int, *, discrete: bool, weights: np.ndarray | None = None) -> np.ndarray:
     """[K]: the answer for a row that no model answers: every class alike, or the mean of the validation targets."""
-    return np.full(width, 1.0 / width) if discrete else np.full(width, target.mean() if len(target) else 0.0)
+    if discrete:
+        return np.full(width, 1.0 / width)
+    if weights is not None and weights.sum() > 0:
+        return np.full(width, np.average(target, weights=weights))
+    return np.full(width, target.mean() if len(target) else 0.0)
+
+
+def counted(weights: np.ndarray | None, rows: int) -> np.ndarray:
+    """[N] the weights of the rows, all 1 where there are none."""
+    return np.ones(rows) if weights is None else np.asarray(weights, np.float64)
 
 
 def mean(values: np.ndarray, there: np.ndarray, weights: np.ndarray, otherwise: np.ndarray) -> np.ndarray:

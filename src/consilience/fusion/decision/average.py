@@ -22,9 +22,17 @@ class Average(DecisionFusion):
         self._otherwise = otherwise
 
     @classmethod
-    def fit(cls, config: Average.Config, answers: Answers, target: np.ndarray, *, discrete: bool) -> Average:
+    def fit(
+        cls,
+        config: Average.Config,
+        answers: Answers,
+        target: np.ndarray,
+        *,
+        discrete: bool,
+        weights: np.ndarray | None = None,
+    ) -> Average:
         values, _ = stack(answers)
-        return cls(otherwise=fallback(target, values.shape[2], discrete=discrete))
+        return cls(otherwise=fallback(target, values.shape[2], discrete=discrete, weights=weights))
 
     def fuse(self, answers: Answers) -> np.ndarray:
         values, there = stack(answers)

@@ -9,7 +9,7 @@ import numpy as np
 from consilience.core.errors import UserError, unknown
 from consilience.core.state import State
 from consilience.fusion.base import Answers, DecisionFusion
-from consilience.fusion.decision.answers import fallback, logs, mean, stack
+from consilience.fusion.decision.answers import counted, fallback, logs, mean, stack
 
 
 class Product(DecisionFusion):
@@ -35,17 +35,27 @@ class Product(DecisionFusion):
         self._names, self._precision, self._power, self._otherwise = names, precision, power, otherwise
 
     @classmethod
-    def fit(cls, config: Product.Config, answers: Answers, target: np.ndarray, *, discrete: bool) -> Product:
+    def fit(
+        cls,
+        config: Product.Config,
+        answers: Answers,
+        target: np.ndarray,
+        *,
+        discrete: bool,
+        weights: np.ndarray | None = None,
+    ) -> Product:
         names = tuple(sorted(answers))
         values, there = stack(answers, names)
         precision = np.zeros(0)
         if not discrete:
+            each = counted(weights, len(target))
             error = np.where(there, values[:, :, 0] - target, 0.0) ** 2
-            mse = error.sum(1) / np.maximum(there.sum(1), 1)
-            spread = max(float(np.var(target)), 1e-300) if len(target) else 1.0
-            mse = np.where(there.any(1), mse, spread)  # a model that never answered is worth what the mean is
+            held = there @ each
+            mse = error @ each / np.where(held > 0, held, 1.0)
+            spread = _variance(target, each)
+            mse = np.where(held > 0, mse, spread)  # a model that never answered is worth what the mean is
             precision = (spread / np.maximum(mse, 1e-6 * spread)) ** config.sharpness
-        otherwise = fallback(target, values.shape[2], discrete=discrete)
+        otherwise = fallback(target, values.shape[2], discrete=discrete, weights=weights)
         return cls(names=names, precision=precision, power=np.array([config.sharpness]), otherwise=otherwise)
 
     def fuse(self, answers: Answers) -> np.ndarray:
@@ -67,3 +77,10 @@ class Product(DecisionFusion):
     @classmethod
     def restore(cls, state: State) -> Product:
         return cls(names=tuple(state.meta["names"]), **state.arrays)
+
+
+def _variance(target: np.ndarray, weights: np.ndarray) -> float:
+    if not weights.sum() > 0:
+        return 1.0
+    centred = target - np.average(target, weights=weights)
+    return max(float(np.average(centred**2, weights=weights)), 1e-300)

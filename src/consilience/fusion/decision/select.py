@@ -10,7 +10,7 @@ import numpy as np
 from consilience.core.errors import UserError, unknown
 from consilience.core.state import State
 from consilience.fusion.base import Answers, DecisionFusion
-from consilience.fusion.decision.answers import fallback, filled, mean, stack
+from consilience.fusion.decision.answers import counted, fallback, filled, mean, stack
 
 
 class Select(DecisionFusion):
@@ -30,16 +30,25 @@ class Select(DecisionFusion):
         self._names, self._counts, self._otherwise = names, counts, otherwise
 
     @classmethod
-    def fit(cls, config: Select.Config, answers: Answers, target: np.ndarray, *, discrete: bool) -> Select:
+    def fit(
+        cls,
+        config: Select.Config,
+        answers: Answers,
+        target: np.ndarray,
+        *,
+        discrete: bool,
+        weights: np.ndarray | None = None,
+    ) -> Select:
         names = tuple(sorted(answers))
         values, there = stack(answers, names)
-        otherwise = fallback(target, values.shape[2], discrete=discrete)
+        otherwise = fallback(target, values.shape[2], discrete=discrete, weights=weights)
         some = np.flatnonzero(there.any(0))
         if not len(some):
             return cls(names=names, counts=np.ones(len(names)), otherwise=otherwise)
         whole = filled(values[:, some], there[:, some])
+        each = counted(weights, len(target))[some]
         own = whole[:, np.arange(len(some)), target[some]] if discrete else whole[:, :, 0] - target[some]
-        return cls(names=names, counts=_bag(own, config.steps, discrete=discrete), otherwise=otherwise)
+        return cls(names=names, counts=_bag(own, config.steps, each, discrete=discrete), otherwise=otherwise)
 
     @property
     def counts(self) -> dict[str, float]:
@@ -66,13 +75,14 @@ class Select(DecisionFusion):
         return cls(names=tuple(state.meta["names"]), **state.arrays)
 
 
-def _bag(own: np.ndarray, steps: int, *, discrete: bool) -> np.ndarray:
-    """[M]: how often each model is in the bag. `own` [M, N]: probability of the right class, or the error."""
+def _bag(own: np.ndarray, steps: int, each: np.ndarray, *, discrete: bool) -> np.ndarray:
+    """[M]: how often each model is in the bag. `own` [M, N]: probability of the right class, or the error;
+    `each` [N]: how much a row counts."""
     counts, total = np.zeros(len(own)), np.zeros(own.shape[1])
     best, kept = np.inf, counts
     for size in range(1, steps + 1):
         mixed = (total + own) / size  # [M, N]: the bag with each model in turn
-        losses = -np.log(np.maximum(mixed, 1e-9)).mean(1) if discrete else (mixed**2).mean(1)
+        losses = np.average(-np.log(np.maximum(mixed, 1e-9)) if discrete else mixed**2, axis=1, weights=each)
         chosen = int(losses.argmin())
         counts, total = counts.copy(), total + own[chosen]
         counts[chosen] += 1

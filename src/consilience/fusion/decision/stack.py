@@ -10,7 +10,7 @@ import numpy as np
 from consilience.core.errors import UserError, unknown
 from consilience.core.state import State
 from consilience.fusion.base import Answers, DecisionFusion
-from consilience.fusion.decision.answers import fallback, filled, logs, mean, stack
+from consilience.fusion.decision.answers import counted, fallback, filled, logs, mean, stack
 
 
 class Stack(DecisionFusion):
@@ -41,17 +41,26 @@ class Stack(DecisionFusion):
         self._otherwise, self._discrete = otherwise, discrete
 
     @classmethod
-    def fit(cls, config: Stack.Config, answers: Answers, target: np.ndarray, *, discrete: bool) -> Stack:
+    def fit(
+        cls,
+        config: Stack.Config,
+        answers: Answers,
+        target: np.ndarray,
+        *,
+        discrete: bool,
+        weights: np.ndarray | None = None,
+    ) -> Stack:
         names = tuple(sorted(answers))
         values, there = stack(answers, names)
         width = values.shape[2]
-        otherwise = fallback(target, width, discrete=discrete)
-        weights, bias = np.full((len(names), width), 1 / len(names)), np.zeros(width)
+        otherwise = fallback(target, width, discrete=discrete, weights=weights)
+        each = counted(weights, len(target))
+        found, bias = np.full((len(names), width), 1 / len(names)), np.zeros(width)
         some = np.flatnonzero(there.any(0))
         if len(some) and len(names) > 1:
             learn = _softmax_weights if discrete else _ridge_weights
-            weights, bias = learn(values[:, some], there[:, some], target[some], config)
-        return cls(names=names, weights=weights, bias=bias, otherwise=otherwise, discrete=discrete)
+            found, bias = learn(values[:, some], there[:, some], target[some], each[some], config)
+        return cls(names=names, weights=found, bias=bias, otherwise=otherwise, discrete=discrete)
 
     def fuse(self, answers: Answers) -> np.ndarray:
         for name in answers:
@@ -77,7 +86,7 @@ class Stack(DecisionFusion):
 
 
 def _softmax_weights(
-    values: np.ndarray, there: np.ndarray, target: np.ndarray, config: Stack.Config
+    values: np.ndarray, there: np.ndarray, target: np.ndarray, each: np.ndarray, config: Stack.Config
 ) -> tuple[np.ndarray, np.ndarray]:
     from scipy.optimize import minimize
 
@@ -91,9 +100,10 @@ def _softmax_weights(
         scores = (inputs * weights[:, None]).sum(0) + bias
         scores -= scores.max(1, keepdims=True)
         sums = np.exp(scores).sum(1)
-        value = float((np.log(sums) - scores[at]).sum() + 0.5 * config.pull * ((flat - start) ** 2).sum())
+        value = float((each * (np.log(sums) - scores[at])).sum() + 0.5 * config.pull * ((flat - start) ** 2).sum())
         slope = np.exp(scores) / sums[:, None]
         slope[at] -= 1.0
+        slope *= each[:, None]
         flat_slope = np.concatenate([(inputs * slope[None]).sum(1).ravel(), slope.sum(0)])
         return value, flat_slope + config.pull * (flat - start)
 
@@ -102,15 +112,16 @@ def _softmax_weights(
 
 
 def _ridge_weights(
-    values: np.ndarray, there: np.ndarray, target: np.ndarray, config: Stack.Config
+    values: np.ndarray, there: np.ndarray, target: np.ndarray, each: np.ndarray, config: Stack.Config
 ) -> tuple[np.ndarray, np.ndarray]:
     """Closed form, on answers scaled by the spread of the target: `max_iter` plays no part."""
     inputs = filled(values, there)[:, :, 0]
-    spread = float(target.std()) or 1.0
-    centre = inputs.mean(1, keepdims=True)
+    middle = np.average(target, weights=each)
+    spread = float(np.sqrt(np.average((target - middle) ** 2, weights=each))) or 1.0
+    centre = np.average(inputs, axis=1, weights=each)[:, None]
     scaled = (inputs - centre) / spread
     even = np.full(len(inputs), 1 / len(inputs))
-    rest = (target - target.mean()) / spread - even @ scaled
-    change = np.linalg.solve(scaled @ scaled.T + config.pull * np.eye(len(inputs)), scaled @ rest)
+    rest = (target - middle) / spread - even @ scaled
+    change = np.linalg.solve((scaled * each) @ scaled.T + config.pull * np.eye(len(inputs)), (scaled * each) @ rest)
     weights = even + change
-    return weights[:, None], np.array([target.mean() - float(weights @ centre[:, 0])])
+    return weights[:, None], np.array([middle - float(weights @ centre[:, 0])])

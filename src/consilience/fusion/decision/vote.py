@@ -26,9 +26,17 @@ class Vote(DecisionFusion):
         self._otherwise, self._discrete = otherwise, discrete
 
     @classmethod
-    def fit(cls, config: Vote.Config, answers: Answers, target: np.ndarray, *, discrete: bool) -> Vote:
+    def fit(
+        cls,
+        config: Vote.Config,
+        answers: Answers,
+        target: np.ndarray,
+        *,
+        discrete: bool,
+        weights: np.ndarray | None = None,
+    ) -> Vote:
         values, _ = stack(answers)
-        return cls(otherwise=fallback(target, values.shape[2], discrete=discrete), discrete=discrete)
+        return cls(otherwise=fallback(target, values.shape[2], discrete=discrete, weights=weights), discrete=discrete)
 
     def fuse(self, answers: Answers) -> np.ndarray:
         values, there = stack(answers)

@@ -10,7 +10,7 @@ import numpy as np
 from consilience.core.errors import UserError, unknown
 from consilience.core.state import State
 from consilience.fusion.base import Answers, DecisionFusion
-from consilience.fusion.decision.answers import fallback, mean, stack
+from consilience.fusion.decision.answers import counted, fallback, mean, stack
 
 
 class Weighted(DecisionFusion):
@@ -41,21 +41,29 @@ class Weighted(DecisionFusion):
         self._names, self._weights, self._otherwise = names, weights, otherwise
 
     @classmethod
-    def fit(cls, config: Weighted.Config, answers: Answers, target: np.ndarray, *, discrete: bool) -> Weighted:
+    def fit(
+        cls,
+        config: Weighted.Config,
+        answers: Answers,
+        target: np.ndarray,
+        *,
+        discrete: bool,
+        weights: np.ndarray | None = None,
+    ) -> Weighted:
         names = tuple(sorted(answers))
         values, there = stack(answers, names)
-        otherwise = fallback(target, values.shape[2], discrete=discrete)
+        otherwise = fallback(target, values.shape[2], discrete=discrete, weights=weights)
         some = np.flatnonzero(there.any(0))
         if not len(some):
             return cls(names=names, weights=np.full(len(names), 1.0 / len(names)), otherwise=otherwise)
-        there = there[:, some]
+        there, each = there[:, some], counted(weights, len(target))[some]
         if discrete:
-            loss = _log_loss(values[:, some, target[some]], there)
+            loss = _log_loss(values[:, some, target[some]], there, each)
         else:
-            loss = _squared_error(values[:, some, 0] - target[some], there)
-        weights = _search(_pulled(loss, config.pull), len(names), config.max_iter)
-        weights = _lean(weights, config.least, loss, there)
-        return cls(names=names, weights=weights, otherwise=otherwise)
+            loss = _squared_error(values[:, some, 0] - target[some], there, each)
+        found = _search(_pulled(loss, config.pull), len(names), config.max_iter)
+        found = _lean(found, config.least, loss, there)
+        return cls(names=names, weights=found, otherwise=otherwise)
 
     def used(self, names: Iterable[str]) -> set[str]:
         return {name for name in names if self.weights.get(name, 0.0) > 0}
@@ -86,28 +94,31 @@ _Loss = Callable[[np.ndarray], tuple[float, np.ndarray]]
 """Weights [M] -> the loss summed over rows, its slope [M]."""
 
 
-def _log_loss(own: np.ndarray, there: np.ndarray) -> _Loss:
-    """`own` [M, N]: the probability each model gives to the right class, zero where it has no answer."""
+def _log_loss(own: np.ndarray, there: np.ndarray, each: np.ndarray) -> _Loss:
+    """`own` [M, N]: the probability each model gives to the right class, zero where it has no answer; `each` [N]: how
+    much a row counts."""
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         total = weights @ there
         mixed = np.maximum(weights @ own, 1e-12 * total)
-        return float(np.log(total).sum() - np.log(mixed).sum()), there @ (1.0 / total) - own @ (1.0 / mixed)
+        value = float((each * np.log(total)).sum() - (each * np.log(mixed)).sum())
+        return value, there @ (each / total) - own @ (each / mixed)
 
     return loss
 
 
-def _squared_error(error: np.ndarray, there: np.ndarray) -> _Loss:
+def _squared_error(error: np.ndarray, there: np.ndarray, each: np.ndarray) -> _Loss:
     """As the likelihood of a normal distribution as wide as the best model's errors, so that rows weigh against the
     pull as they do for classes."""
     error = np.where(there, error, 0.0)
-    variance = max(float(((error**2).sum(1) / np.maximum(there.sum(1), 1))[there.any(1)].min()), 1e-300)
+    held = there @ each
+    variance = max(float((error**2 @ each / np.where(held > 0, held, 1.0))[held > 0].min(initial=np.inf)), 1e-300)
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         total = weights @ there
         mixed = (weights @ error) / total
-        slope = error @ (mixed / total) - there @ (mixed**2 / total)
-        return float((mixed**2).sum() / 2 / variance), slope / variance
+        slope = error @ (each * mixed / total) - there @ (each * mixed**2 / total)
+        return float((each * mixed**2).sum() / 2 / variance), slope / variance
 
     return loss
 

@@ -43,6 +43,14 @@ ENCODERS = Family(
     },
 )
 
+BACKBONES = Family(
+    "audio backbone",
+    {
+        "whisper": "consilience.modalities.audio.backbones.whisper:Whisper",
+        "transformers": "consilience.modalities.audio.backbones.transformers:TransformersAudio",
+    },
+)
+
 HEADERS = 50
 """Headers read to decide how much of a sound encoders see."""
 LONG, LEAST, MOST, UNKNOWN = 0.95, 1.0, 30.0, 10.0
@@ -76,6 +84,9 @@ class AudioProcessor(Processor):
                 present[index] = True
         return Features(matrix=matrix, present=present, names=names)
 
+    def learned(self) -> State:
+        return State()  # features are made while loading
+
     def shape(self) -> dict[str, int]:
         return {"bands": self.config.bands}
 
@@ -95,6 +106,7 @@ class Audio(Modality):
     libraries: ClassVar[tuple[str, ...]] = ("av",)
     encoders: ClassVar[Family] = ENCODERS
     default_encoder: ClassVar[str] = "cnn"
+    backbones: ClassVar[Family] = BACKBONES
     Config: ClassVar[type] = AudioConfig
 
     def sniff(self, column: ColumnSample) -> Evidence | None:

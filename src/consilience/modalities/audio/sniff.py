@@ -18,6 +18,8 @@ STRENGTH, PART = 0.95, 0.3
 """Of a claim on a column of sounds; of a claim on the sound of somebody else's column."""
 SHARE = 0.6
 """Part of the cells that must look like sound."""
+FILMS = 0.4
+"""Part of the sounds that must be those of films for the column to be somebody else's."""
 OPENED = 12
 """Files whose header is read."""
 
@@ -44,7 +46,7 @@ def claim(column: ColumnSample) -> tuple[float, str, bool] | None:
     if not named and not chosen:
         return None
     look = look_at(chosen, column)
-    if look.both > look.heard:
+    if look.both and look.both >= FILMS * (look.both + look.heard):
         return PART, f"{look.both} of {look.tried} films that were looked at have a sound track", True
     if len(named) >= SHARE * len(cells):
         return (

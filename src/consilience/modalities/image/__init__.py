@@ -26,6 +26,7 @@ from consilience.modalities.base import (
     Features,
     Field,
     Modality,
+    Preview,
     Processor,
     Values,
     is_blank,
@@ -133,6 +134,12 @@ class Image(Modality):
         content = load.content_of(cell[0], root, limits)
         with load.opened(content, limits) as picture:
             return transform.square(picture, config), []
+
+    def preview(self, columns: Sequence[str], cell: tuple[Any, ...], value: Any, config: ImageConfig) -> Preview:
+        """The picture as models see it, as PNG."""
+        buffer = io.BytesIO()
+        Pillow.fromarray(np.asarray(value)).save(buffer, "PNG", optimize=True)
+        return Preview(content=buffer.getvalue(), media_type="image/png")
 
     def likeness(self, values: Values) -> tuple[np.ndarray, float]:
         return likeness.likeness(values), likeness.NEAR

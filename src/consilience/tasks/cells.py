@@ -1,0 +1,52 @@
+"""Raw target cells as labels and numbers, and how errors name them. Knows no task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+Line = Callable[[int], int]
+"""Place of a cell in what was given, from 0 -> what a user calls its row."""
+
+
+def from_one(place: int) -> int:
+    return place + 1
+
+
+def clean(cell: Any) -> Any:
+    """A label as it is compared: trimmed text, and whole numbers that are whole."""
+    if isinstance(cell, str):
+        return cell.strip()
+    if isinstance(cell, float) and cell.is_integer():
+        return int(cell)  # a column of whole numbers with gaps arrives as floats
+    return cell
+
+
+def label_number(cell: Any) -> float | None:
+    """A label as a number, where it is one."""
+    if isinstance(cell, bool):
+        return None
+    try:
+        return float(cell)
+    except (TypeError, ValueError):
+        return None
+
+
+def short(cell: Any) -> str:
+    text = repr(cell)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def listed(names: Sequence[Any], *, most: int = 10) -> str:
+    return ", ".join(map(str, names[:most])) + (" …" if len(names) > most else "")
+
+
+def rare(names: Sequence[str], counts: np.ndarray) -> list[str]:
+    """A remark on the labels that have at most one row each: nothing can be said of how well they are recognised."""
+    once = [name for name, count in zip(names, counts, strict=False) if count <= 1]
+    if not once:
+        return []
+    shown = ", ".join(repr(name) for name in once[:5]) + (f" and {len(once) - 5} more" if len(once) > 5 else "")
+    return [f"{shown}: at most one training row each, too few to learn from"]

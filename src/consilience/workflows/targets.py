@@ -1,0 +1,130 @@
+"""From a table's target and weight columns to encoded targets and weights of rows. Knows tasks by their promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from consilience.bundle.model import Model
+from consilience.core.config import Part
+from consilience.core.errors import DataError
+from consilience.core.progress import Reporter
+from consilience.data.cells import Problem
+from consilience.data.table import Table
+from consilience.data.target import answered, cells_of, weights_of
+from consilience.tasks.base import Task
+from consilience.tasks.choose import choose, choose_many
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """Rows of a table whose answers are known, for a model to be compared with."""
+
+    table: Table
+    """Without the rows of weight 0."""
+    rows: np.ndarray
+    """Of `table`."""
+    target: np.ndarray
+    task: Task
+    """The model's, opened to the labels that only these rows have."""
+    weights: np.ndarray | None
+    """[N], 1 on average over the table; None: all alike."""
+
+
+def truth(model: Model, table: Table, *, reporter: Reporter) -> Truth:
+    """The rows of a table that have the model's target. Says what is left out, raises DataError where all is."""
+    columns = model.targets or (model.target,)
+    kept, weights, notes = weighed({"train": table}, model.weight if model.weight in table.columns else None)
+    table = kept["train"]
+    rows = np.flatnonzero(answered(table, columns) | model.task.reads_blank)
+    if not len(rows):
+        raise DataError(f"{table.name}: no row with a target in {model.target!r}, so there is nothing to compare with")
+    if len(rows) < len(table):
+        notes.append(f"{len(table) - len(rows):,} rows without a target are left out")
+    target, opened = encoded(model.task, table, columns, rows)
+    if new := unseen(model.task, opened):
+        notes.append(f"labels the model never saw, counted as wrong: {', '.join(new[:5])}")
+    for note in notes:
+        reporter.say(note)
+    counts = None if weights is None else weights["train"][rows]
+    return Truth(table=table, rows=rows, target=target, task=opened, weights=counts)
+
+
+def weighed(
+    tables: Mapping[str, Table], column: str | None
+) -> tuple[dict[str, Table], dict[str, np.ndarray] | None, list[str]]:
+    """The tables without the rows of weight 0, which thus have no influence on anything; the weights of their rows, 1
+    on average over the training table; and warnings. A table beside the training table may lack the column."""
+    if column is None:
+        return dict(tables), None, []
+    kept, weights, warnings = {}, {}, []
+    for side, table in tables.items():
+        if side != "train" and column not in table.columns:
+            warnings.append(f"{table.name}: there is no weight column {column!r}, so its rows all count alike")
+            kept[side], weights[side] = table, np.ones(len(table))
+            continue
+        found = weights_of(table, column)
+        rows = np.flatnonzero(found > 0)
+        if len(rows) < len(table):
+            warnings.append(f"{table.name}: {len(table) - len(rows):,} rows have weight 0 and are left out")
+            table = table.take(rows)
+        kept[side], weights[side] = table, found[rows]
+    mean = weights["train"].mean() if len(weights["train"]) else 1.0
+    return kept, {side: own / mean for side, own in weights.items()}, warnings
+
+
+def targeted(table: Table, targets: Sequence[str], problems: list[Problem], *, everywhere: bool) -> np.ndarray:
+    """The rows that have a target; the others are reported, and nothing is learned from them. `everywhere`: an empty
+    cell is a target too."""
+    there = answered(table, targets) | everywhere
+    reason = "no target: the row is left out"
+    missing = np.flatnonzero(~there).tolist()
+    problems += [Problem(row=r, column=", ".join(targets), reason=reason) for r in missing]
+    return np.flatnonzero(there)
+
+
+def chosen_task(asked: Part, table: Table, targets: Sequence[str], rows: np.ndarray) -> tuple[Task, list[str]]:
+    """The task the config names, or the first in the table of tasks that recognises the target; and what was chosen
+    in words."""
+    cells = cells_of(table, targets, rows)
+
+    def line(place: int) -> int:
+        return table.line(int(rows[place]))
+
+    with _of(table):
+        if len(targets) == 1:
+            chosen = choose(asked, cells, column=targets[0], line=line)
+        else:
+            chosen = choose_many(asked, cells, columns=targets, line=line)
+    about = f"target {', '.join(targets)!r}: {chosen.task.kind} ({chosen.reason})"
+    return chosen.task, [about, *(f"warning: {note}" for note in chosen.notes)]
+
+
+def encoded(task: Task, table: Table, targets: Sequence[str], rows: np.ndarray) -> tuple[np.ndarray, Task]:
+    """The targets of rows to be scored, and the task that knows all of their labels."""
+    cells, column = cells_of(table, targets, rows), ", ".join(targets)
+
+    def line(place: int) -> int:
+        return table.line(int(rows[place]))
+
+    with _of(table):
+        opened = task.opened(cells, column=column, line=line)
+        return opened.encode(cells, column=column, line=line), opened
+
+
+@contextmanager
+def _of(table: Table) -> Iterator[None]:
+    """What is wrong with a target names the table, which tasks do not know."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{table.name}: {error}") from error
+
+
+def unseen(task: Task, opened: Task) -> list[str]:
+    """Labels that only the opened task knows."""
+    known = set(task.names)
+    return [name for name in opened.names if name not in known]

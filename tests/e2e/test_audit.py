@@ -1,0 +1,179 @@
+"""The audit through the front door: plants are named, a clean table is not accused, and what it says adds up."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import consilience as cs
+from consilience.api import audit
+from consilience.core.errors import UserError
+
+QUICK = {
+    "preset": "classic",
+    "time_budget": 120.0,
+    "classic": {"single": ["linear"], "joined": ["linear"]},
+    "ensemble": {"rules": []},
+}
+SIZE = {"a": "small", "b": "large", "c": "huge"}
+
+
+def rows(count=600, seed=0):
+    """A text and two numbers, each of which says something of its own about one of three labels."""
+    rng = np.random.default_rng(seed)
+    label = rng.choice(list("abc"), count)
+    said = np.where(rng.random(count) < 0.75, label, rng.choice(list("abc"), count))
+    number = np.array(["abc".index(name) for name in label])
+    return {
+        "note": [f"a {SIZE[s]} one, no {n} of {rng.integers(10**6)}" for n, s in enumerate(said)],
+        "height": (number + rng.normal(0, 1.0, count)).round(3).tolist(),
+        "age": (number % 2 + rng.normal(0, 1.0, count)).round(3).tolist(),
+        "label": label.tolist(),
+    }
+
+
+def fitted(table, folder, **config):
+    return cs.fit(table, target="label", config={**QUICK, **config}, out=folder / "run")
+
+
+def named(found):
+    verdicts = {name for name, given in found["inputs"].items() if given["verdict"] in ("does_not", "harms", "unused")}
+    return {item["column"] for item in found["leaks"]}, {item["kind"] for item in found["duplicates"]}, verdicts
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clean")
+    with (folder / "train.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        table = rows()
+        writer.writerow(table)
+        writer.writerows(zip(*table.values(), strict=True))
+    return fitted(folder / "train.csv", folder)
+
+
+def test_a_clean_table_is_not_accused(clean):
+    found = clean.audit
+    assert named(found) == (set(), set(), set())
+    assert found["findings"] == []
+    assert {given["verdict"] for given in found["inputs"].values()} == {"earns"}
+    assert found["verdict"][0].startswith("Nothing suspicious")
+    assert json.loads((clean.run / "audit.json").read_text()) == found
+
+
+def test_what_it_says_adds_up(clean):
+    found = clean.audit
+    assert found["on"] == "test"
+    assert found["score"]["value"] == pytest.approx(clean.test["accuracy"]["value"])
+    values = found["shapley"]["values"]
+    total = found["shapley"]["total"]["value"]
+    assert sum(told["value"] for told in values.values()) == pytest.approx(total)
+    by_inputs = {tuple(line["inputs"]): line["masked"] for line in found["subsets"]}
+    assert set(by_inputs) == {(), ("note",), ("table",), ("note", "table")}
+    assert by_inputs["note", "table"]["value"] - by_inputs[()]["value"] == pytest.approx(total)
+    missing = found["inputs"]["note"]["missing"]["value"]
+    assert by_inputs["note", "table"]["value"] - by_inputs["table",]["value"] == pytest.approx(missing)
+    assert {(line["how"], tuple(line["inputs"])) for line in found["baselines"]} == {
+        ("constant", ()),
+        ("fitted alone", ("note",)),
+        ("fitted alone", ("table",)),
+        ("average", ("note", "table")),
+        ("stack", ("note", "table")),
+    }
+
+
+def test_the_full_audit_of_a_run_retrains(clean, tmp_path):
+    found = audit(clean.run, html=tmp_path / "audit.html", seconds=60)
+    assert found["form"] == "full"
+    assert found["score"]["value"] == pytest.approx(clean.audit["score"]["value"])
+    assert found["retrained_with"] == clean.best
+    whole = [line for line in found["subsets"] if len(line["inputs"]) == 1]
+    assert all(line["retrained"]["value"] > 0.4 for line in whole)
+    page = (tmp_path / "audit.html").read_text()
+    assert "earns its keep" in page
+    assert "http:" not in page
+
+
+def test_a_bundle_is_audited_on_a_table_and_says_what_it_could_not_look_for(clean, tmp_path):
+    with pytest.raises(UserError, match="Give a table with the target column 'label'"):
+        audit(clean.run / "bundle")
+    found = audit(clean.run / "bundle", rows(200, seed=1))
+    assert found["rows"] == 200
+    assert found["leaks"] == found["duplicates"] == []
+    assert any("leaks" in said for said in found["skipped"])
+    assert found["retrained_with"] is None
+
+
+def test_a_table_that_was_trained_on_is_noticed(clean):
+    copied = {name: cells[:150] for name, cells in rows().items()}
+    found = audit(clean.run, copied)
+    assert "rows" in {item["kind"] for item in found["duplicates"]}
+    fresh = audit(clean.run, rows(150, seed=1))
+    assert fresh["duplicates"] == []
+
+
+def test_plants_are_named(tmp_path):
+    table, rng = rows(), np.random.default_rng(9)
+    table["ledger"] = [f"K{'cab'.index(name)}" for name in table["label"]]
+    found = fitted(table, tmp_path / "leak").audit
+    assert named(found)[0] == {"ledger"}
+    assert "--ignore ledger" in found["findings"][0]
+
+    table = rows()
+    words = ["stone", "cloud", "amber", "river", "quiet", "ladder", "copper", "small", "huge", "large"]
+    table["note"] = [" ".join(rng.choice(words, 8)) for _ in table["note"]]
+    assert named(fitted(table, tmp_path / "useless").audit) == (set(), set(), {"note"})
+
+    table = rows()
+    for name, cells in table.items():
+        cells += [cell.upper() if name == "note" else cell for cell in cells[:40]]
+    found = fitted(table, tmp_path / "copies").audit
+    assert named(found)[1] == {"rows", "texts"}
+    assert len(found["duplicates"][0]["examples"][0]) == 2
+
+
+def test_shuffled_labels_are_worth_nothing(tmp_path):
+    table = rows()
+    table["label"] = np.random.default_rng(3).permutation(table["label"]).tolist()
+    found = fitted(table, tmp_path).audit
+    assert not any(given["verdict"] in ("earns", "harms") for given in found["inputs"].values())
+
+
+def test_regression_has_an_audit_too(tmp_path):
+    table, rng = rows(), np.random.default_rng(0)
+    table["label"] = (2.0 * np.array(table["height"]) + rng.normal(0, 0.3, 600)).tolist()
+    found = fitted(table, tmp_path, task="regression").audit
+    assert found["metric"] == "rmse"
+    assert found["calibration"] is None
+    assert found["inputs"]["table"]["verdict"] == "earns"
+    assert found["inputs"]["table"]["shapley"]["value"] > 0
+    assert found["inputs"]["note"]["verdict"] in ("does_not", "unclear", "unused")
+
+
+def test_it_can_be_left_out(tmp_path):
+    result = fitted(rows(120), tmp_path, audit={"at_end": False})
+    assert result.audit is None
+    assert not (result.run / "audit.json").exists()
+    assert "earn its keep" not in (result.run / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_the_command_prints_one_object(clean, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "consilience", "audit", clean.run, "--json", "--html", tmp_path / "a.html"],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert set(found) == set(clean.audit)
+    assert (tmp_path / "a.html").is_file()
+    again = subprocess.run(
+        [sys.executable, "-m", "consilience", "audit", clean.run / "bundle"], capture_output=True, text=True, timeout=60
+    )
+    assert again.returncode == 2
+    assert "Give a table" in again.stderr

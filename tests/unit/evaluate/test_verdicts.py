@@ -1,0 +1,83 @@
+"""What is said of an input follows from its numbers; what is said of the confidence, from the bins."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from consilience.evaluate import verdicts
+from consilience.evaluate.calibration import reliability
+
+
+def told(value, low, high):
+    return {"value": value, "ci95": [low, high]}
+
+
+GAIN = told(0.5, 0.45, 0.55)
+NOTHING_ALONE, MUCH_ALONE = told(0.0, -0.05, 0.05), told(0.3, 0.2, 0.4)
+
+
+@pytest.mark.parametrize(
+    ("permuted", "alone", "retrained", "want"),
+    [
+        (told(0.2, 0.15, 0.25), MUCH_ALONE, None, "earns"),
+        (told(0.2, 0.15, 0.25), NOTHING_ALONE, None, "earns"),  # of use only beside the others
+        (told(0.002, -0.01, 0.012), MUCH_ALONE, None, "does_not"),
+        (told(0.004, 0.001, 0.01), MUCH_ALONE, None, "does_not"),  # surely something, surely little
+        (told(0.01, -0.03, 0.06), NOTHING_ALONE, None, "does_not"),  # no sign of use at all
+        (told(0.01, -0.03, 0.06), MUCH_ALONE, None, "unclear"),
+        (told(0.0, -0.2, 0.2), NOTHING_ALONE, None, "unclear"),  # far too few rows
+        (told(0.2, 0.15, 0.25), MUCH_ALONE, told(0.0, -0.01, 0.01), "does_not"),  # the others say the same
+        (told(0.2, 0.15, 0.25), MUCH_ALONE, told(0.02, -0.01, 0.05), "earns"),
+        (told(0.02, -0.01, 0.06), MUCH_ALONE, told(0.06, 0.02, 0.1), "earns"),
+        (told(-0.05, -0.08, -0.02), MUCH_ALONE, None, "harms"),
+        (told(-0.005, -0.008, -0.002), MUCH_ALONE, None, "does_not"),  # too little to be called harm
+        (told(0.05, 0.02, 0.08), MUCH_ALONE, told(-0.1, -0.15, -0.05), "harms"),
+    ],
+)
+def test_verdicts(permuted, alone, retrained, want):
+    verdict, key = verdicts.judge(used=True, gain=GAIN, permuted=permuted, alone=alone, retrained=retrained)
+    assert verdict == want
+    assert key in verdicts.SENTENCES
+
+
+def test_a_model_that_learned_nothing_tells_nothing():
+    for gain in (told(0.02, -0.01, 0.05), told(-0.1, -0.2, 0.0), {"value": None, "ci95": None}):
+        found = verdicts.judge(used=True, gain=gain, permuted=told(0, 0, 0), alone=None, retrained=None)
+        assert found == ("unclear", "unclear_model")
+
+
+def test_what_the_model_does_not_look_at():
+    def judged(alone):
+        return verdicts.judge(used=False, gain=GAIN, permuted=None, alone=alone, retrained=None)[0]
+
+    assert judged(None) == judged(NOTHING_ALONE) == "unused"
+    assert judged(MUCH_ALONE) == "unclear"
+
+
+def stated(share_right, seed, rows=2000):
+    """Bins of a model that states `confidence` and is right on share_right(confidence)."""
+    rng = np.random.default_rng(seed)
+    confidence = rng.uniform(0.4, 0.95, rows)
+    return reliability(confidence, rng.random(rows) < share_right(confidence))
+
+
+def test_calibrated_models_are_believed():
+    said = [verdicts.calibration(stated(lambda c: c, seed), seed=0)["says"] for seed in range(20)]
+    assert said.count("calibrated") >= 18
+
+
+@pytest.mark.parametrize(
+    ("share", "says"),
+    [
+        (lambda c: c - 0.15, "too sure"),
+        (lambda c: np.minimum(1, c + 0.1), "not sure enough"),
+        (lambda c: np.where(c > 0.675, c - 0.2, c + 0.2), "uneven"),
+    ],
+)
+def test_the_others_are_not(share, says):
+    assert verdicts.calibration(stated(share, 0), seed=0)["says"] == says
+
+
+def test_no_bins_no_word():
+    assert verdicts.calibration((), seed=0) is None
