@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -77,7 +77,9 @@ def _cells(shown: Shown, part: Part, chosen: np.ndarray) -> list[list[dict[str, 
     """By row, its cells as a page shows them."""
     table = part.table.take(part.rows[chosen])
     first = {label: shown.inputs[ways[0]] for label, ways in same_cells(shown.inputs).items()}
-    plans, configs = {n: given.plan for n, given in first.items()}, {n: given.config for n, given in first.items()}
+    # Under the label: an input that looks through a backbone has a name of its own.
+    plans = {label: replace(given.plan, name=label) for label, given in first.items()}
+    configs = {label: given.config for label, given in first.items()}
     loaded = load_inputs(table, plans, configs, shown.limits, workers=0)
     rows: list[list[dict[str, Any]]] = [[] for _ in chosen]
     left = ALL
