@@ -39,7 +39,12 @@ _ROWS = 7
 
 def convert(model: Model) -> Member:
     """The model's member without torch: every network in it becomes graphs. Raises ExportError with the reason."""
-    require("onnx", "onnxscript", extra="export", to="export to ONNX")
+    for name in model.member.inputs:
+        if (backbone := model.inputs[name].backbone) is not None:
+            raise ExportError(
+                f"{model.name}: the input {name} is seen through the backbone {backbone.name}, which has no ONNX form "
+                "yet. Serve the run itself (with the extra `pretrained`), or fit without backbones"
+            )
     return _convert(model.member, model)
 
 
@@ -63,6 +68,7 @@ def _(member: Ensemble, model: Model) -> Member:
 
 @_convert.register(Network)
 def _(member: Network, model: Model) -> Member:
+    require("onnx", "onnxscript", extra="export", to="export a network to ONNX")
     network = member.model.eval().cpu()
     codes, encoders = {}, []
     with torch.no_grad():
