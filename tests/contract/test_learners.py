@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from behaviour import Other, idle_keys
 from safetensors.numpy import load_file, save_file
 
 from consilience.core.sparse import CSR
@@ -288,3 +289,31 @@ def test_impossible_settings_are_refused(learner):
         if set(settings) <= set(learner.Config.__dataclass_fields__):
             with pytest.raises(ValueError, match=next(iter(settings))):
                 learner.Config(**settings)
+
+
+OTHERS = {
+    "extra_trees": {"trees": 5, "min_samples_leaf": 9, "max_leaf_nodes": 4, "columns": 0.9, "sparse_columns": 1},
+    "kernel_svm": {
+        "kernel": "polynomial", "gamma": 2.0, "degree": Other(2, kernel="polynomial"), "C": 0.05, "landmarks": 20,
+        "epsilon": 0.5, "holdout": 0.5, "max_iter": 2, "tol": 0.1,
+    },
+    "linear": {"C": 0.05, "l1_ratio": 0.7, "max_iter": 2, "tol": 0.1},
+    "svm": {"C": 1.0, "epsilon": 0.5, "holdout": 0.5, "max_iter": 2, "tol": 0.1},
+    "trees": {
+        "max_iter": 3, "learning_rate": 0.5, "max_leaf_nodes": 4, "rows_per_leaf": 60, "min_samples_leaf": 60,
+        "l2": 50.0, "sparse_columns": 1, "max_bins": 8, "early_stopping": Other(True, max_iter=40),
+    },
+}  # fmt: skip
+"""Another value for every key of every learner's config."""
+
+
+def test_every_key_does_something(learner, request):
+    """For classes or for numbers: some are for one of them."""
+    kind = request.node.callspec.params["learner"]
+    blocks = make_blocks()
+    goals = [make_goal(blocks, discrete) for discrete in (True, False)]
+
+    def look(config):
+        return [learner.fit(config, blocks, goal, seed=0, seconds=FOREVER).predict(blocks) for goal in goals]
+
+    assert idle_keys(learner.Config, OTHERS[kind], look, QUICK.get(learner.__name__)) == []

@@ -13,7 +13,7 @@ from consilience.core.errors import DataError, unknown
 from consilience.core.limits import Limits
 from consilience.core.progress import Reporter
 from consilience.data.cells import Cells, Dataset, Problem
-from consilience.data.encode import Encoding
+from consilience.data.encode import Encoding, encode_values
 from consilience.data.fetch import fetching
 from consilience.data.infer import InputPlan
 from consilience.data.loader import load as load_cells
@@ -41,8 +41,12 @@ class Input:
 
     def built_from(self) -> dict[str, Any]:
         """What a network is told of it."""
-        frozen = {} if self.backbone is None else {"frozen": True}
-        return {"modality": self.plan.modality, "shape": self.processor.shape(), **frozen}
+        told = {"modality": self.plan.modality, "shape": self.processor.shape()}
+        if self.backbone is None:
+            return told
+        if not self.backbone.config.cut:
+            return {**told, "frozen": True}
+        return {**told, "frozen": True, "upper": {"kind": self.backbone.kind, **self.backbone.upper_from()}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +111,13 @@ class Model:
         problems = tuple(dict.fromkeys(p for cells in dataset.inputs.values() for p in cells.problems))
         return Prediction(answers=answers, labels=self.task.decode(answers), names=self.task.names, problems=problems)
 
-    def load(self, table: Table, *, workers: int | None = None, reporter: Reporter | None = None) -> Dataset:
-        """Distinct cells of every input the model looks at. Columns the table lacks are missing on every row."""
+    def load(
+        self, table: Table, *, workers: int | None = None, reporter: Reporter | None = None, encoded: bool = True
+    ) -> Dataset:
+        """Distinct cells of every input the model looks at. Columns the table lacks are missing on every row.
+
+        `encoded=False`: cells that go through a backbone are loaded only, and `encode` is to be called before `view`.
+        """
         wanted = [name for name in self.inputs if name in self.member.inputs]
         require_some(table, self.columns)
         return load_inputs(
@@ -118,8 +127,16 @@ class Model:
             self.limits,
             workers=workers,
             reporter=reporter,
-            encodings=encodings(self.inputs),
+            encodings=encodings(self.inputs) if encoded else {},
         )
+
+    def encode(self, dataset: Dataset) -> Dataset:
+        """What `load(encoded=False)` left to do."""
+        inputs = dict(dataset.inputs)
+        for name, cells in dataset.inputs.items():
+            if (backbone := self.inputs[name].backbone) is not None:
+                inputs[name] = replace(cells, values=encode_values(cells.values, backbone))
+        return replace(dataset, inputs=inputs)
 
     def view(self, dataset: Dataset) -> View:
         return make_view(dataset, self.inputs)

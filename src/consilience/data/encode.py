@@ -167,7 +167,8 @@ class _Vectors:
         good = [(content, v) for content, v in zip(keys, values, strict=True) if content is not None and v is not None]
         if not good:
             return
-        names, made = [content for content, _ in good], self.encoding.backbone.encode([value for _, value in good])
+        names = [content for content, _ in good]
+        made = encode_values([value for _, value in good], self.encoding.backbone, batch=self.encoding.batch)
         self.encoding.tally.encoded += len(made)
         if self.space is None:
             self._made.update(zip(names, made, strict=True))
@@ -181,3 +182,15 @@ class _Vectors:
         places = self.space.find(keys)
         there = [content for content, place in zip(keys, places, strict=True) if place >= 0]
         return dict(zip(there, self.space.read(places[places >= 0]), strict=True))
+
+
+def encode_values(values: Sequence[Any], backbone: Backbone, *, batch: int = 32) -> list[Any]:
+    """The vectors of loaded values that are in memory anyway, None where there is none; those of like length together,
+    so that little is padded."""
+    cells = [_Cell(raw=(n,), length=backbone.length(v)) for n, v in enumerate(values) if v is not None]
+    answers: list[Any] = [None] * len(values)
+    for some in _batches(sorted(cells, key=lambda cell: cell.length), batch):
+        places = [cell.raw[0] for cell in some]
+        for place, vectors in zip(places, backbone.encode([values[n] for n in places]), strict=True):
+            answers[place] = vectors
+    return answers

@@ -104,6 +104,11 @@ def infer(
         if column in ignored:
             continue
         samples[column] = sample(table, column)
+        if column not in targets and any(isinstance(cell, tuple) for cell in samples[column].cells):
+            raise DataError(
+                f"{table.name}: column {column!r} holds lists, which only a target may. Unpack it into columns of its "
+                f"own, or leave it out with --ignore {column}"
+            )
         if column in by_hand:
             name = by_hand[column]
             choices[column] = _assign(name, kinds[given[name][0]], given[name][0], samples[column], parts)

@@ -12,9 +12,8 @@ import hashlib
 import json
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -22,6 +21,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from consilience.core.errors import UserError
+from consilience.core.optional import need
 from consilience.core.registry import Family
 from consilience.core.threads import sensible
 
@@ -37,10 +37,15 @@ class BackboneConfig:
     """What is kept of a cell: one vector, the mean of its tokens; or all of them, for fusions that look at tokens."""
     most_tokens: int = 64
     """Most vectors kept of a cell when all are; of a longer one, neighbours are averaged."""
+    cut: int = 0
+    """Last layers left out: what would enter them is kept then, all of it, for layers that go on learning; see
+    pretrained.unfreeze."""
 
     def __post_init__(self) -> None:
         if self.most_tokens < 1:
             raise ValueError("most_tokens must be at least 1")
+        if self.cut < 0:
+            raise ValueError("cut may not be negative")
 
 
 class Backbone(ABC):
@@ -110,22 +115,39 @@ class Backbone(ABC):
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
         """One batch: each value's vectors [T, D] float32; T is 1 when they are pooled. No value may be None."""
-        import torch
-
+        torch = need("torch", extra="pretrained", to="use a pretrained backbone")
         module, threads = self.module, torch.get_num_threads()
         torch.set_num_threads(sensible())
         on_gpu = self.device != "cpu"
         try:
             with torch.inference_mode(), torch.autocast(self.device.partition(":")[0], torch.bfloat16, enabled=on_gpu):
                 tokens, mask = self.run(module, values)
-                if self.config.tokens == "pooled":
+                if self.config.tokens == "pooled" and not self.config.cut:
                     weight = mask.unsqueeze(2).to(tokens.dtype)
                     tokens = (tokens * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp(min=1)
                     mask = mask.any(1, keepdim=True)
             vectors, real = tokens.float().cpu().numpy(), mask.cpu().numpy()
         finally:
             torch.set_num_threads(threads)
-        return [thin(v[m], self.config.most_tokens) for v, m in zip(vectors, real, strict=True)]
+        most = vectors.shape[1] if self.config.cut else self.config.most_tokens
+        return [thin(v[m], most) for v, m in zip(vectors, real, strict=True)]
+
+    def without_last(self, cut: int) -> Backbone:
+        """The same one, `cut` layers shorter: its vectors are what enters those layers."""
+        return type(self)(self.folder, replace(self.config, cut=cut), name=f"{self.name}-top{cut}", device=self.device)
+
+    def upper_from(self) -> dict[str, Any]:
+        """JSON that `upper` makes the last `config.cut` layers of. Raises UserError where they cannot be taken off."""
+        raise UserError(f"backbone {self.name}: its last layers cannot be unfrozen (pretrained.unfreeze = 0)")
+
+    @classmethod
+    def upper(cls, made_of: Mapping[str, Any]) -> Any:
+        """A torch module with fresh weights: Tokens of what enters the last layers -> Tokens of what leaves them."""
+        raise NotImplementedError
+
+    def upper_weights(self) -> dict[str, Any]:
+        """The pretrained weights of `upper`."""
+        raise NotImplementedError
 
     def save(self, folder: Path) -> None:
         """A folder that gives the same vectors on another machine: settings as they are, weights in safetensors."""
@@ -186,43 +208,6 @@ def model_type(folder: Path) -> str | None:
     """What `config.json` of a folder says it is; None when there is no such file."""
     path = folder / "config.json"
     return str(read_json(path).get("model_type", "")) if path.is_file() else None
-
-
-def from_folder(folder: Path, *, part: str = "") -> Any:
-    """The `transformers` model of a folder, nothing fetched and no code of the folder run. `part`: of a model with
-    several encoders, the attribute that holds the one wanted, if there is one."""
-    from consilience.core.optional import need
-
-    transformers = need("transformers", extra="pretrained", to="use a pretrained backbone")
-    with quiet():
-        try:
-            model = transformers.AutoModel.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False, weights_only=True
-            )
-        except Exception as error:  # anything at all, an UnpicklingError for weights that are more than tensors too
-            raise UserError(
-                f"{folder}: transformers cannot load this model: {str(error).strip().splitlines()[0]}"
-            ) from error
-    if hasattr(model, part):
-        return getattr(model, part)
-    return model.get_encoder() if getattr(model.config, "is_encoder_decoder", False) else model
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """transformers draws progress bars and logs at length."""
-    from transformers.utils import logging
-
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def restore_backbone(family: Family, about: Mapping[str, Any], folder: Path) -> Backbone:

@@ -66,6 +66,13 @@ class Network(Member):
         scores: np.ndarray = self.model.answer(cells, index).values["scores"].float().cpu().numpy()
         return scores
 
+    def unfreeze(self, name: str, weights: Mapping[str, torch.Tensor], *, pace: float) -> None:
+        """Give the encoder of an input pretrained weights, which learn `pace` times as fast as everything else."""
+        encoder = self.model.encoders[self.model.names.index(name)]
+        encoder.load_state_dict(dict(weights))
+        for parameter in encoder.parameters():
+            parameter.pace = pace  # type: ignore[attr-defined]
+
     def state(self) -> State:
         """Without the heads that only training uses."""
         tensors = self.model.state_dict().items()
@@ -101,7 +108,7 @@ def _join(parts: Sequence[Tokens]) -> Tokens:
 
 def build(config: DeepConfig, inputs: Mapping[str, Any], task: Task) -> Network:
     """A network with fresh weights. `inputs`: by input name {"modality": its name, "shape": Processor.shape()}, and
-    "frozen": true of one whose cells are vectors of a backbone.
+    "frozen": true of one whose cells are vectors of a backbone; "upper" where its last layers are the encoder.
 
     Every encoder of `config.encoders` must name an input; inputs it leaves out get their modality's default.
     """
@@ -109,6 +116,9 @@ def build(config: DeepConfig, inputs: Mapping[str, Any], task: Task) -> Network:
     chosen: dict[str, Part] = {}
     encoders = {}
     for name, given in sorted(inputs.items()):
+        if "upper" in given:
+            encoders[name] = _upper(given)
+            continue
         family, default = _encoders(given)
         encoder = decode_part(config.encoders.get(name, default), f"deep.encoders.{name}", problems, family)
         if encoder is not None:
@@ -125,6 +135,12 @@ def build(config: DeepConfig, inputs: Mapping[str, Any], task: Task) -> Network:
         encoders={name: encode(encoder) for name, encoder in chosen.items()},
     )
     return Network(FusedModel(full, encoders, task.score_width), task, config=full, built_from=inputs)
+
+
+def _upper(given: Mapping[str, Any]) -> Any:
+    """The last layers of a backbone as an encoder, with fresh weights."""
+    made_of = given["upper"]
+    return MODALITIES.load(given["modality"]).backbones.load(made_of["kind"]).upper(made_of)
 
 
 def _encoders(given: Mapping[str, Any]) -> tuple[Family, str]:

@@ -137,7 +137,8 @@ class Engine:
         columns: dict[str, list[Any]] = {column: [row.get(column) for row in rows] for column in self.fields.all}
         if not columns:  # a model that looks at nothing still answers every row
             columns = {column: [None] * len(rows) for column in self.model.columns or ("",)}
-        dataset = self.model.load(Table(columns=columns, name="the request", root=Path(".")), workers=0)
+        table = Table(columns=columns, name="the request", root=Path("."))
+        dataset = self.model.load(table, workers=0, encoded=False)
         for problem in dataset.problems:
             name = self.fields.input_of.get(problem.column, problem.column)
             self.metrics.undecodable.labels(name).inc()
@@ -187,7 +188,7 @@ class Engine:
         _tell(batch, answers)
 
     def _predict(self, dataset: Dataset) -> Answer:
-        answers = self.model.member.predict(self.model.view(dataset))
+        answers = self.model.member.predict(self.model.view(self.model.encode(dataset)))
         return Answer(answers=answers, predictions=self.model.task.decode(answers))
 
 

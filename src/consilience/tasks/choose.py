@@ -41,6 +41,10 @@ def settings(raw: Any, path: str, problems: list[str]) -> Part | None:
         raw = {"kind": kinds[0], **raw}
     if raw == AUTO or (isinstance(raw, Mapping) and dict(raw) == {"kind": AUTO}):
         return Part(kind=AUTO, config=None)
+    kind = raw["kind"] if isinstance(raw, Mapping) else raw
+    if isinstance(kind, str) and kind not in (AUTO, *TASKS):
+        problems.append(f"{path}: {unknown('task', kind, (AUTO, *TASKS))}")
+        return None
     if isinstance(raw, Mapping) and raw["kind"] == AUTO:
         problems.append(f"{path}: settings belong to a kind; say which: {path}.kind={'|'.join(TASKS)}")
         return None

@@ -88,8 +88,9 @@ def claim(cells: Sequence[Any]) -> str | None:
     lists, texts = sum(map(is_list, cells)), sum(map(is_json, cells))
     if lists == len(cells):
         return f"all {len(cells):,} cells are lists of labels"
-    if lists + texts == len(cells):
-        return f"all {len(cells):,} cells are lists of labels, as JSON"
+    if 2 * (lists + texts) >= len(cells):  # those that are no list are refused by name, not taken for classes
+        some = "all" if lists + texts == len(cells) else f"{lists + texts:,} of"
+        return f"{some} {len(cells):,} cells are lists of labels, as JSON"
     for sign in _SURE:
         share, parts, whole = _parted(cells, sign)
         # Labels that come back in ever new company are labels; otherwise the sign may be part of a name.
@@ -105,7 +106,7 @@ def doubt(cells: Sequence[Any]) -> str | None:
     """What to say when the cells are taken for one label each, though a separator is in many of them."""
     for sign in SEPARATORS:
         share, parts, whole = _parted(cells, sign)
-        if share >= 0.3 and len(parts) < whole:
+        if share >= 0.3 and len(parts) <= whole:
             return (
                 f"{share:.0%} of its cells hold {sign!r}, and each of the {whole:,} distinct cells is taken for one "
                 f"label. If {sign!r} parts several labels ({len(parts):,} of them), pass --task multilabel"

@@ -192,6 +192,8 @@ class Multilabel(Task):
         known = (~np.isnan(target)).sum(0)
         always = [name for name, yes, of in zip(self.names, held, known, strict=True) if yes == of]
         said = [f"{listed([repr(n) for n in always], most=5)}: on every training row"] if always else []
+        if not self.columns and (np.nan_to_num(target).sum(1) <= 1).all():
+            said.append("no training row has more than one label; where a row has just one, pass --task classification")
         return rare(self.names, held) + said
 
     def merits(self, answers: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:

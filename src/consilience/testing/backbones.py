@@ -6,7 +6,7 @@ import json
 import string
 from pathlib import Path
 
-from consilience.modalities.backbone import quiet
+from consilience.modalities.stack import quiet
 
 
 def tiny_text(folder: Path, *, seed: int = 0, width: int = 16, layers: int = 2) -> Path:
@@ -61,4 +61,57 @@ def tiny_image(folder: Path, *, seed: int = 0, width: int = 16, layers: int = 2,
         "do_resize": True,
     }
     (folder / "preprocessor_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    return folder
+
+
+def tiny_whisper(folder: Path, *, seed: int = 0, width: int = 16, layers: int = 2) -> Path:
+    """A Whisper of two layers, with its decoder, and the settings of its feature extractor."""
+    import torch
+    from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
+
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    config = WhisperConfig(
+        vocab_size=60,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        decoder_start_token_id=3,
+        num_mel_bins=20,
+        d_model=width,
+        encoder_layers=layers,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=2 * width,
+        decoder_ffn_dim=2 * width,
+        max_source_positions=100,
+    )
+    with quiet():
+        WhisperModel(config).save_pretrained(folder)
+        WhisperFeatureExtractor(feature_size=20).save_pretrained(folder)
+    return folder
+
+
+def tiny_wav2vec(folder: Path, *, seed: int = 0, width: int = 16, layers: int = 2) -> Path:
+    """A wav2vec 2.0 of two layers that takes 40 samples a token, and the settings of its feature extractor."""
+    import torch
+    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    config = Wav2Vec2Config(
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        intermediate_size=2 * width,
+        conv_dim=[8, 8],
+        conv_stride=[8, 5],
+        conv_kernel=[16, 10],
+        num_conv_pos_embeddings=8,
+        num_conv_pos_embedding_groups=2,
+    )
+    with quiet():
+        Wav2Vec2Model(config).save_pretrained(folder)
+        Wav2Vec2FeatureExtractor().save_pretrained(folder)
     return folder

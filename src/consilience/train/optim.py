@@ -14,19 +14,27 @@ def build(config: TrainConfig, model: nn.Module) -> torch.optim.Optimizer:
     sgd = config.optimizer == "sgd"
     trainable = [p for p in model.parameters() if p.requires_grad]
     groups = []
-    for shrinks in (True, False):
-        decay, l1 = (config.weight_decay, config.l1) if shrinks else (0.0, 0.0)
-        own = {"weight_decay": 0.0, "decoupled": decay} if sgd else {"weight_decay": decay, "decoupled": 0.0}
-        groups.append({"params": [p for p in trainable if (p.ndim > 1) == shrinks], "l1": l1, **own})
+    for pace in sorted({_pace(p) for p in trainable}):
+        for shrinks in (True, False):
+            decay, l1 = (config.weight_decay, config.l1) if shrinks else (0.0, 0.0)
+            own = {"weight_decay": 0.0, "decoupled": decay} if sgd else {"weight_decay": decay, "decoupled": 0.0}
+            chosen = [p for p in trainable if (p.ndim > 1) == shrinks and _pace(p) == pace]
+            groups.append({"params": chosen, "l1": l1, "pace": pace, **own})
     if sgd:
         return torch.optim.SGD(groups, lr=config.lr, momentum=0.9, nesterov=True)
     return torch.optim.AdamW(groups, lr=config.lr, fused=True)
 
 
+def _pace(parameter: Tensor) -> float:
+    """How fast it learns beside the others: what was pretrained moves more slowly."""
+    found: float = getattr(parameter, "pace", 1.0)
+    return found
+
+
 def pace(optimizer: torch.optim.Optimizer, *, lr: float, momentum: float | None) -> None:
     """The rate of the next step, and the momentum where it is not None."""
     for group in optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * group["pace"]
         if momentum is not None and "betas" in group:
             group["betas"] = (momentum, group["betas"][1])
         elif momentum is not None:

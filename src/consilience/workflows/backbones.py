@@ -48,6 +48,11 @@ class PretrainedConfig:
     """Width every input is brought to before fusion."""
     dropout: float = 0.2
     """Dropout on every input's vector before fusion, 0 to 1."""
+    unfreeze: int = 0
+    """Last layers of every backbone that are trained along in one more network, from their pretrained weights on; what
+    enters them is stored once. 0: none."""
+    pace: float = 0.05
+    """Learning rate of those layers, as a share of train.lr."""
     train: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=30, lr=1e-3, patience=6))
     """How these networks are trained."""
 
@@ -56,6 +61,10 @@ class PretrainedConfig:
             raise ValueError("batch and width must be at least 1")
         if not 0 <= self.dropout < 1:
             raise ValueError("dropout must be at least 0 and below 1")
+        if self.unfreeze and not self.fusions:
+            raise ValueError("unfreeze needs a fusion to train the layers with: name one in fusions")
+        if self.unfreeze < 0 or not 0 < self.pace <= 1:
+            raise ValueError("unfreeze may not be negative, and pace must be above 0 and at most 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +83,7 @@ def frozen_views(plans: Mapping[str, InputPlan], config: PretrainedConfig, *, ne
     if unknown:
         known = ", ".join([*MODALITIES, *(name for name in plans if name not in MODALITIES)])
         raise ConfigError([f"pretrained.backbones.{key}: neither a modality nor an input ({known})" for key in unknown])
-    device, made, used = pick_device(config.device), dict[tuple[str, str], Backbone](), set[str]()
+    device, made, used = pick_device(config.device), dict[tuple[str, ...], Backbone](), set[str]()
     views = {}
     for name, plan in plans.items():
         key = name if name in config.backbones else plan.modality
@@ -85,8 +94,14 @@ def frozen_views(plans: Mapping[str, InputPlan], config: PretrainedConfig, *, ne
         if (plan.modality, reference) not in made:
             made[plan.modality, reference] = _backbone(plan.modality, reference, config, device)
         backbone = made[plan.modality, reference]
-        view = f"{name}@{backbone.name}"
-        views[view] = FrozenView(of=name, plan=replace(plan, name=view), backbone=backbone)
+        looks = [backbone]
+        if config.unfreeze:
+            if (plan.modality, reference, "cut") not in made:
+                made[plan.modality, reference, "cut"] = backbone.without_last(config.unfreeze)
+            looks.append(made[plan.modality, reference, "cut"])
+        for look in looks:
+            view = f"{name}@{look.name}"
+            views[view] = FrozenView(of=name, plan=replace(plan, name=view), backbone=look)
     if idle := [key for key in config.backbones if key not in used]:
         raise UserError(f"backbone {', '.join(idle)}: the table has no input for it ({', '.join(plans)})")
     if needed and not views:

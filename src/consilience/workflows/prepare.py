@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from consilience.data.check import overlap, summarize
 from consilience.data.encode import Encoding
 from consilience.data.fetch import Allowed, fetched
 from consilience.data.infer import Inference, InputPlan, infer
+from consilience.data.repeats import contents, repeated, told
 from consilience.data.split import row_keys, split
 from consilience.data.store import Store
 from consilience.data.table import Table
@@ -118,6 +119,8 @@ class Prepared:
     """Inputs as their modality sees them, sorted."""
     pretrained: tuple[str, ...]
     """Inputs as the preset `pretrained` sees them, sorted: through a backbone where there is one; empty without any."""
+    unfrozen: tuple[str, ...]
+    """The same, where the last layers of each backbone are trained along."""
 
 
 def plan_inputs(table: Table, config: RunConfig) -> tuple[Inference, dict[str, Any]]:
@@ -137,8 +140,6 @@ def plan_inputs(table: Table, config: RunConfig) -> tuple[Inference, dict[str, A
         raise ConfigError(problems)
     targets = columns_of(config.target, table)
     data = config.data
-    if data.weight is not None and data.weight in targets:
-        raise DataError(f"{table.name}: column {data.weight!r} is both the target and the weight of the rows")
     ignore = [*data.ignore, *(column for column in (data.group, data.weight) if column)]
     inference = infer(table, target=targets, ignore=tuple(ignore), assigned=assigned)
     if not inference.inputs:
@@ -161,9 +162,12 @@ def prepare(
     """`tables`: "train", and "valid" and "test" where the user gave them. `scratch`: a folder for loaded values and
     for what is fetched."""
     problems: dict[str, list[Problem]] = {side: [] for side in tables}
+    targets = columns_of(config.target, tables["train"])
+    if config.data.weight in targets:
+        name = tables["train"].name
+        raise DataError(f"{name}: column {config.data.weight!r} is both the target and the weight of the rows")
     tables, weights, warnings = weighed(tables, config.data.weight)
     table = tables["train"]
-    targets = columns_of(config.target, table)
     title = ", ".join(targets)
     asked = task_settings(config.task, "task", [])
     assert asked is not None, "checked with the config"
@@ -187,7 +191,14 @@ def prepare(
     configs |= {name: view.backbone.load_config(configs[view.of]) for name, view in frozen.items()}
     seen = {view.of for view in frozen.values()}
     own = tuple(sorted(n for n in inference.inputs if _looks_itself(config) or n not in seen))
-    pretrained = tuple(sorted({*frozen, *(n for n in inference.inputs if n not in seen)})) if frozen else ()
+    rest = {n for n in inference.inputs if n not in seen}
+    pretrained, unfrozen = (
+        tuple(sorted(rest.union(some))) if some else ()
+        for some in (
+            [n for n, view in frozen.items() if not view.backbone.config.cut],
+            [n for n, view in frozen.items() if view.backbone.config.cut],
+        )
+    )
     plans = {n: inference.inputs[n] for n in own} | {name: view.plan for name, view in frozen.items()}
     for given in tables.values():
         require_some(given, [column for plan in plans.values() for column in plan.columns])
@@ -250,6 +261,8 @@ def prepare(
         if side in parts:
             shared = overlap(_contents(once, sides["train"]), _contents(once, sides[side]))
             warnings += [f"{side} rows were seen in training: {text}" for text in shared]
+        if side in tables and side in sides and (text := told(*_rows(once, sides["train"], sides[side]))) is not None:
+            warnings.append(f"{side} table: {text}")
     for side, dataset in once.items():
         warnings += [f"{tables[side].name}: {text}" for text in summarize(dataset)]
     return Prepared(
@@ -267,6 +280,7 @@ def prepare(
         | {f"the backbone of {name}": view.backbone.fingerprint for name, view in frozen.items()},
         own=own,
         pretrained=pretrained,
+        unfrozen=unfrozen,
     )
 
 
@@ -352,6 +366,9 @@ def _sides(
     groups: dict[str, np.ndarray] = {}
     if config.data.group_media:
         groups |= {name: cells.groups[chosen] for name, cells in dataset.inputs.items() if (cells.groups >= 0).any()}
+    same = contents(dataset)[chosen]
+    if config.data.group_repeats and repeated(same):
+        groups["rows that say the same"] = same
     if config.data.group:
         groups[config.data.group] = codes(table[config.data.group])[chosen]
     target = task.encode(cells_of(table, targets, chosen), column=", ".join(targets))
@@ -379,6 +396,8 @@ def _fit(plan: InputPlan, config: Any, cells: Cells, rows: np.ndarray, view: Fro
     values = Chosen(cells.values, seen)
     if view is not None:
         backbone = view.backbone
+        if backbone.config.cut:
+            return FrozenProcessor.plain(backbone.width, name=backbone.name)
         return FrozenProcessor.fit(values, weights=counts[seen], width=backbone.width, name=backbone.name)
     return MODALITIES.load(plan.modality)().fit(values, config, weights=counts[seen])  # type: ignore[no-any-return]
 
@@ -421,6 +440,11 @@ def digest(*arrays: np.ndarray) -> str:
     for array in arrays:
         content.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
     return content.hexdigest()
+
+
+def _rows(loaded: Mapping[str, Dataset], *sides: tuple[str, np.ndarray]) -> Iterator[np.ndarray]:
+    """Of each side, numbers of rows that say the same."""
+    return (contents(loaded[of])[rows] for of, rows in sides)
 
 
 def _contents(loaded: Mapping[str, Dataset], side: tuple[str, np.ndarray]) -> dict[str, np.ndarray]:

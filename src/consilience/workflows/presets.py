@@ -140,6 +140,13 @@ def pretrained(setting: Setting) -> Iterator[Candidate]:
         share = 1 / (len(config.fusions) - place + 1)
         title = f"pretrained {title}"
         yield network(setting, shape, config.train, names=names, title=title, preset="pretrained", share=share)
+    if setting.prepared.unfrozen:
+        fusion, names = config.fusions[0], setting.prepared.unfrozen
+        shape, title = (
+            DeepConfig(fusion=fusion, width=config.width, dropout=config.dropout),
+            f"fine-tuned {fusion.kind}",
+        )
+        yield network(setting, shape, config.train, names=names, title=title, preset="pretrained", share=0.9)
 
 
 def titles(parts: Sequence[ConfigPart]) -> list[str]:
@@ -230,6 +237,8 @@ def network(
     preset: str,
     share: float,
 ) -> Candidate:
+    """`title`: how it is called on the leaderboard, before its inputs."""
+
     def fit(deadline: Deadline, folder: Path) -> tuple[Member, dict[str, Any]]:
         return _train(setting, shape, how, names, deadline, folder)
 
@@ -263,6 +272,10 @@ def _train(
     shapes: Mapping[str, Any] = {name: prepared.inputs[name].built_from() for name in names}
     network = build(shape, shapes, task)
     network.model.to(pick_device(how))
+    for name in names:
+        if (backbone := prepared.inputs[name].backbone) is not None and backbone.config.cut:
+            assert config.pretrained is not None
+            network.unfreeze(name, backbone.upper_weights(), pace=config.pretrained.pace)
     valid = setting.valid
     rows, target, weights = valid.learnable()
 

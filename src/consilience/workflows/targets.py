@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,10 +94,11 @@ def chosen_task(asked: Part, table: Table, targets: Sequence[str], rows: np.ndar
     def line(place: int) -> int:
         return table.line(int(rows[place]))
 
-    if len(targets) == 1:
-        chosen = choose(asked, cells, column=targets[0], line=line)
-    else:
-        chosen = choose_many(asked, cells, columns=targets, line=line)
+    with _of(table):
+        if len(targets) == 1:
+            chosen = choose(asked, cells, column=targets[0], line=line)
+        else:
+            chosen = choose_many(asked, cells, columns=targets, line=line)
     about = f"target {', '.join(targets)!r}: {chosen.task.kind} ({chosen.reason})"
     return chosen.task, [about, *(f"warning: {note}" for note in chosen.notes)]
 
@@ -108,8 +110,18 @@ def encoded(task: Task, table: Table, targets: Sequence[str], rows: np.ndarray) 
     def line(place: int) -> int:
         return table.line(int(rows[place]))
 
-    opened = task.opened(cells, column=column, line=line)
-    return opened.encode(cells, column=column, line=line), opened
+    with _of(table):
+        opened = task.opened(cells, column=column, line=line)
+        return opened.encode(cells, column=column, line=line), opened
+
+
+@contextmanager
+def _of(table: Table) -> Iterator[None]:
+    """What is wrong with a target names the table, which tasks do not know."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{table.name}: {error}") from error
 
 
 def unseen(task: Task, opened: Task) -> list[str]:

@@ -222,3 +222,20 @@ def test_a_model_that_was_not_weighed_is_refused():
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
         Weighted.Config(**settings)
+
+
+@pytest.mark.parametrize("kind", list(DECISION_FUSIONS))
+@pytest.mark.parametrize("discrete", [True, False])
+def test_rows_count_by_their_weights(kind, discrete):
+    """A row of weight 0 teaches nothing, and one of weight 2 what two rows do."""
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 3, 60) if discrete else rng.normal(size=60)
+    make = (lambda: rng.dirichlet(np.ones(3), 60)) if discrete else (lambda: target[:, None] + rng.normal(size=(60, 1)))
+    answers = {name: make() for name in "ab"}
+    often = np.tile([0, 1, 2], 20)
+    rule = DECISION_FUSIONS.load(kind)
+    weighted = rule.fit(rule.Config(), answers, target, discrete=discrete, weights=often.astype(float))
+    rows = np.repeat(np.arange(60), often)
+    repeated = rule.fit(rule.Config(), {n: a[rows] for n, a in answers.items()}, target[rows], discrete=discrete)
+    fresh = {name: make() for name in "ab"}
+    np.testing.assert_allclose(weighted.fuse(fresh), repeated.fuse(fresh), rtol=1e-5, atol=1e-6)

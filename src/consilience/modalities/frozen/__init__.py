@@ -48,6 +48,11 @@ class FrozenProcessor(Processor):
         deviation = np.maximum(deviation, LEAST_DEVIATION)
         return cls(first.astype(np.float32), deviation.astype(np.float32), name=name)
 
+    @classmethod
+    def plain(cls, width: int, *, name: str) -> FrozenProcessor:
+        """Vectors as they are: for layers of the backbone itself, which go on from them."""
+        return cls(np.zeros(width, np.float32), np.ones(width, np.float32), name=name)
+
     def collate(self, values: Values) -> Tokens:
         """[U] of [T, D] -> values [U, longest T, D] float32, mask [U, longest T]."""
         lengths = np.array([0 if value is None else len(value) for value in values], np.int64)

@@ -9,18 +9,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from consilience.modalities.backbone import Backbone, from_folder, model_type, read_json
+import numpy as np
+
+from consilience.modalities.backbone import model_type, read_json
 from consilience.modalities.image.backbones.pixels import Pixels
 from consilience.modalities.image.config import Config
+from consilience.modalities.stack import Stack, from_folder
 
 SIDE = 224
 """Pixels, where neither the network's nor the processor's config says anything."""
 
 
-class TransformersImage(Backbone):
+class TransformersImage(Stack):
     """The folder of a model and its image processor, as `save_pretrained` writes them."""
 
-    kind = "transformers"
+    kind, part, feed, masks = "transformers", "vision_model", "pixel_values", False
     settings = ("config.json", "preprocessor_config.json")
 
     @classmethod
@@ -46,7 +49,7 @@ class TransformersImage(Backbone):
             return int(config["embed_dim"]) * 2 ** (len(config["depths"]) - 1)
         if isinstance(config.get("hidden_size"), int):
             return int(config["hidden_size"])
-        return int(self.build().config.hidden_size)
+        return int(from_folder(self.folder, self.part).config.hidden_size)
 
     @cached_property
     def pixels(self) -> Pixels:
@@ -59,10 +62,11 @@ class TransformersImage(Backbone):
     def length(self, value: Any) -> int:
         return 1
 
-    def build(self) -> Any:
-        return from_folder(self.folder, part="vision_model")
+    def probe(self) -> Sequence[Any]:
+        rng = np.random.default_rng(0)
+        return rng.integers(0, 256, (2, self.pixels.load, self.pixels.load, 3), dtype=np.uint8)  # type: ignore[return-value]
 
-    def run(self, module: Any, values: Sequence[Any]) -> tuple[Any, Any]:
+    def call(self, module: Any, values: Sequence[Any]) -> tuple[Any, Any]:
         out = module(pixel_values=self.pixels.tensor(values).to(module.device)).last_hidden_state
         if out.ndim == 4:  # a grid of channels
             out = out.flatten(2).transpose(1, 2)

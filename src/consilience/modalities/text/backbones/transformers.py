@@ -11,17 +11,18 @@ from typing import Any
 
 from consilience.core.errors import UserError
 from consilience.core.optional import need
-from consilience.modalities.backbone import Backbone, from_folder, model_type, quiet, read_json
+from consilience.modalities.backbone import model_type, read_json
+from consilience.modalities.stack import Stack, from_folder, quiet
 from consilience.modalities.text.config import Config
 
 LONGEST = 512
 """Tokens of a text that are looked at, at most."""
 
 
-class TransformersText(Backbone):
+class TransformersText(Stack):
     """The folder of a model and its tokeniser, as `save_pretrained` writes them."""
 
-    kind = "transformers"
+    kind, part, feed, masks = "transformers", "text_model", "inputs_embeds", True
     settings = ("config.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt",
                 "*.model")  # fmt: skip
 
@@ -40,7 +41,7 @@ class TransformersText(Backbone):
         for key in ("hidden_size", "d_model", "dim", "n_embd"):
             if isinstance(self._config.get(key), int):
                 return int(self._config[key])
-        return int(self.build().config.hidden_size)
+        return int(from_folder(self.folder, self.part).config.hidden_size)
 
     def load_config(self, config: Config) -> Config:
         return config  # the same cleaning for everybody
@@ -68,10 +69,10 @@ class TransformersText(Backbone):
     def length(self, value: Any) -> int:
         return min(self.longest, len(value.split()) + len(value) // 4 + 2)
 
-    def build(self) -> Any:
-        return from_folder(self.folder, part="text_model")
+    def probe(self) -> Sequence[Any]:
+        return ["one", "two words and some more"]
 
-    def run(self, module: Any, values: Sequence[Any]) -> tuple[Any, Any]:
+    def call(self, module: Any, values: Sequence[Any]) -> tuple[Any, Any]:
         coded = self.tokenizer(
             list(values), padding=True, truncation=True, max_length=self.longest, return_tensors="pt"
         )

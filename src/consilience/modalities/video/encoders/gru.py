@@ -74,7 +74,7 @@ class GruEncoder(nn.Module):
 
     def _present_only(self, frames: Tensor, real: Tensor) -> Tensor:
         """While training, normalisation must learn from real frames only. Never exported: nothing trains there."""
-        out = frames.new_zeros(len(frames), self.width)
-        if bool(real.any()):
-            out = out.index_put((real.nonzero().squeeze(1),), self._each(frames[real]))
-        return out
+        if not bool(real.any()):
+            return frames.new_zeros(len(frames), self.width)
+        some = self._each(frames[real])  # of another precision than the frames, perhaps
+        return some.new_zeros(len(frames), self.width).index_put((real.nonzero().squeeze(1),), some)

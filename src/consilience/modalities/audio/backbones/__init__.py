@@ -1,0 +1,1 @@
+"""Pretrained networks from samples of sound to vectors; torch is imported when something is encoded."""
