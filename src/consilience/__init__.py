@@ -10,14 +10,30 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from consilience.api import FitResult, Model, fit, load
+    from consilience.api import FitResult, Model, audit, fit, load
     from consilience.core.errors import ConfigError, DataError, UserError
+    from consilience.estimators import ConsilienceClassifier, ConsilienceRegressor
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["ConfigError", "DataError", "FitResult", "Model", "UserError", "__version__", "fit", "load"]
+__all__ = [
+    "ConfigError",
+    "ConsilienceClassifier",
+    "ConsilienceRegressor",
+    "DataError",
+    "FitResult",
+    "Model",
+    "UserError",
+    "__version__",
+    "audit",
+    "fit",
+    "load",
+]
 
 _HOME = {
+    "ConsilienceClassifier": "consilience.estimators",
+    "ConsilienceRegressor": "consilience.estimators",
+    "audit": "consilience.api",
     "fit": "consilience.api",
     "load": "consilience.api",
     "Model": "consilience.api",

@@ -12,7 +12,10 @@ import pytest
 import consilience
 
 ROOT = Path(__file__).parents[2]
-EXPECTED = {"ConfigError", "DataError", "FitResult", "Model", "UserError", "__version__", "fit", "load"}
+EXPECTED = {
+    "ConfigError", "ConsilienceClassifier", "ConsilienceRegressor", "DataError", "FitResult", "Model", "UserError",
+    "__version__", "audit", "fit", "load",
+}  # fmt: skip
 
 
 def test_the_list_is_the_contract() -> None:

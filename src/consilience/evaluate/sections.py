@@ -26,7 +26,7 @@ def shown(value: float | None, metric: Metric) -> str:
     """A value as people read it: 97.1 %, 0.043, 1,204."""
     if value is None or not metric.percent:
         return number(value)
-    share = f"{100 * value:.1f}"
+    share = f"{100 * value:.1f}".replace("-0.0", "0.0")
     if share in ("100.0", "0.0") and value not in (0.0, 1.0):
         share = f"{100 * value:.2f}"
     return f"{share}\u00a0%"

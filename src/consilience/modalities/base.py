@@ -180,9 +180,10 @@ class Modality(ABC):
     def preview(self, columns: Sequence[str], cell: tuple[Any, ...], value: Any, config: Any) -> Preview:
         """What to show of a raw cell (one value per column of the input) and its loaded value, which is not None; a
         few dozen kilobytes at most. The default: the raw values as words."""
+        words = [f"{len(v):,} bytes" if isinstance(v, bytes) else v for v in cell]
         if len(columns) == 1:
-            return Preview(words=str(cell[0])[:PREVIEW])
-        shown = [f"{c}: {v}" for c, v in zip(columns, cell, strict=True) if not is_blank(v)]
+            return Preview(words=str(words[0])[:PREVIEW])
+        shown = [f"{c}: {v}" for c, v in zip(columns, words, strict=True) if not is_blank(v)]
         return Preview(words="\n".join(shown)[:PREVIEW])
 
     def likeness(self, values: Values) -> tuple[np.ndarray, float] | None:

@@ -29,11 +29,16 @@ from consilience.modalities.base import (
     Features,
     Field,
     Modality,
+    Preview,
     Processor,
     Values,
     is_blank,
     spread,
 )
+from consilience.modalities.png import png
+
+PREVIEW_COLUMNS = 320
+"""Columns of the picture of a sound, at most about."""
 
 ENCODERS = Family(
     "audio encoder",
@@ -164,6 +169,18 @@ class Audio(Modality):
     def fields(self, config: AudioConfig, columns: Sequence[str]) -> tuple[Field, ...]:
         accept = "audio/*,video/*" if config.optional else "audio/*"
         return tuple(Field(column=column, form="file", accept=accept) for column in columns)
+
+    def preview(self, columns: Sequence[str], cell: tuple[Any, ...], value: Any, config: AudioConfig) -> Preview:
+        """A picture of the mel spectrogram as models see it, low sounds at the bottom, with the name of the file."""
+        mel = load.layout(config).unpack(np.asarray(value))["mel"].astype(np.float32)
+        words = super().preview(columns, cell, value, config).words
+        if not len(mel):
+            return Preview(words=words)
+        step = max(1, len(mel) // PREVIEW_COLUMNS)
+        levels = mel[: len(mel) // step * step].reshape(-1, step, mel.shape[1]).mean(1).T[::-1]
+        low, high = np.quantile(levels, [0.02, 0.995])
+        grey = np.round(255 * np.clip((levels - low) / max(float(high - low), 1e-6), 0, 1)).astype(np.uint8)
+        return Preview(words=words, content=png(grey.repeat(2, axis=0)), media_type="image/png")
 
     def example(self, config: AudioConfig, processor: Processor, rng: np.random.Generator) -> tuple[bytes, ...]:
         """A WAV of a few soft random tones, up to half a second long."""

@@ -34,6 +34,7 @@ from consilience.modalities.base import (
 )
 from consilience.modalities.image import augment, collate, features, likeness, load, sniff, transform
 from consilience.modalities.image.config import Config as ImageConfig
+from consilience.modalities.png import png
 
 ENCODERS = Family(
     "image encoder",
@@ -137,9 +138,7 @@ class Image(Modality):
 
     def preview(self, columns: Sequence[str], cell: tuple[Any, ...], value: Any, config: ImageConfig) -> Preview:
         """The picture as models see it, as PNG."""
-        buffer = io.BytesIO()
-        Pillow.fromarray(np.asarray(value)).save(buffer, "PNG", optimize=True)
-        return Preview(content=buffer.getvalue(), media_type="image/png")
+        return Preview(content=png(np.asarray(value)), media_type="image/png")
 
     def likeness(self, values: Values) -> tuple[np.ndarray, float]:
         return likeness.likeness(values), likeness.NEAR

@@ -28,13 +28,18 @@ from consilience.modalities.base import (
     Features,
     Field,
     Modality,
+    Preview,
     Processor,
     Values,
     is_blank,
     spread,
 )
+from consilience.modalities.png import png
 from consilience.modalities.video import augment, collate, features, load, sniff
 from consilience.modalities.video.config import Config as VideoConfig
+
+PREVIEW_FRAMES = 4
+"""Frames shown of a film."""
 
 ENCODERS = Family("video encoder", {"gru": "consilience.modalities.video.encoders.gru:GruEncoder"})
 
@@ -139,6 +144,15 @@ class Video(Modality):
 
     def fields(self, config: VideoConfig, columns: Sequence[str]) -> tuple[Field, ...]:
         return tuple(Field(column=column, form="file", accept="video/*") for column in columns)
+
+    def preview(self, columns: Sequence[str], cell: tuple[Any, ...], value: Any, config: VideoConfig) -> Preview:
+        """A few of the frames that models see, side by side, with the name of the file."""
+        frames = load.layout(config).unpack(np.asarray(value))["frames"]
+        words = super().preview(columns, cell, value, config).words
+        if not len(frames):
+            return Preview(words=words)
+        chosen = frames[np.unique(np.linspace(0, len(frames) - 1, PREVIEW_FRAMES).round().astype(int))]
+        return Preview(words=words, content=png(np.concatenate(list(chosen), axis=1)), media_type="image/png")
 
     def example(self, config: VideoConfig, processor: Processor, rng: np.random.Generator) -> tuple[bytes, ...]:
         """A film of a soft random picture that wanders, with a noise beside it, a third of a second long."""
