@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Required, TypedDict
 
 from consilience.core.errors import UserError
-from consilience.evaluate import audited, sections, template
+from consilience.evaluate import audited, cards, sections, template
 from consilience.evaluate.charts import text
 from consilience.evaluate.sections import lowered, measure, metric_titles, shown
 
@@ -156,7 +156,7 @@ def render(data: ReportData) -> str:
         sections.leaderboard(data["leaderboard"], data["best"], scored(data), data["primary"]),
         audited.audit(data.get("audit"), scored(data)),
         sections.costs(data["leaderboard"], data["best"], measure(scored(data), data["primary"])),
-        sections.errors(data.get("errors") or (), where),
+        cards.errors(data.get("errors") or (), where),
         *answers_shown(details, where),
         *(
             sections.per_group(column, groups, scored(data), data["primary"], where)

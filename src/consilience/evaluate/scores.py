@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from consilience.evaluate import sections, template
+from consilience.evaluate import cards, sections, template
 from consilience.evaluate.charts import text
 from consilience.evaluate.report import answers_shown
 from consilience.evaluate.sections import lowered, measure, shown
@@ -47,7 +47,7 @@ def page(
     body = [
         lead,
         board,
-        sections.errors(errors, "given"),
+        cards.errors(errors, "given"),
         *answers_shown(details, "given"),
         *(sections.per_group(column, of, scored, primary, "given") for column, of in groups.items()),
     ]

@@ -35,13 +35,13 @@ from consilience.models.base import Member
 from consilience.workflows import kept
 from consilience.workflows.audit import examine, loaded_of, subject_of
 from consilience.workflows.config import PRESETS, AuditConfig, RunConfig
-from consilience.workflows.examine import Subject
 from consilience.workflows.fit import store_of, tables_of, threads
 from consilience.workflows.leaderboard import About, Entry, Measured
 from consilience.workflows.origin import recall
 from consilience.workflows.prepare import Part, Prepared, independent, prepare
 from consilience.workflows.presets import Setting, rows_point
 from consilience.workflows.runs import Begun
+from consilience.workflows.subject import Subject
 from consilience.workflows.targets import truth
 
 FULL = AuditConfig(rows=10_000, permutations=10, resamples=1000, orders=256)
