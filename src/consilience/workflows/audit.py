@@ -145,7 +145,8 @@ def examine(
     cost = exam.cost(reporter)
     copies: list[Shared] = []
     found: list[Suspect] = []
-    if subject.train is not None and loaded is not None:
+    looked = subject.train is not None and loaded is not None and deadline.left > 0
+    if looked and subject.train is not None and loaded is not None:
         copies, skipped = suspects.shared((subject.train, loaded[0]), (subject.held, loaded[1]), subject.inputs)
         exam.skipped += skipped
         powers = {name: _power(scores, nothing, exam.judge.metric) for name, scores in alone.items()}
@@ -153,7 +154,8 @@ def examine(
             subject.train, subject.held, subject.inputs, powers=powers, apart=targets, group=group, seed=seed
         )
     else:
-        exam.skipped.append("the training rows are not at hand: leaks and copies across the split were not looked for")
+        why = "the training rows are not at hand" if loaded is None else "time was up"
+        exam.skipped.append(f"{why}: leaks and copies across the split were not looked for")
     lost = exam.retrained(combined, every=form == "full")
     if subject.recipe is None and len(exam.names) > 1:
         exam.skipped.append("subsets of inputs are of the model masked, not of models trained without the others")
@@ -190,7 +192,7 @@ def examine(
     twins = [_copy(item, subject) for item in copies]
     findings = [item["said"] for item in [*leaks, *twins]]
     findings += [given["said"] for given in inputs.values() if given["verdict"] in verdicts.FINDINGS]
-    clean = verdicts.say("clean_inputs" if loaded is None else "clean")
+    clean = verdicts.say("clean" if looked else "clean_inputs")
     rest = [given["said"] for given in inputs.values() if given["said"] not in findings]
     return {
         "form": form,
