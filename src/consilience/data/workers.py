@@ -224,8 +224,9 @@ def _start_worker() -> None:
 class Workers:
     """Worker processes, started when first needed and gone when the `with` block ends, however it ends."""
 
-    def __init__(self, count: int, *, idle: float | None = None) -> None:
-        """`idle`: seconds after which a worker without work goes; another starts when there is work again."""
+    def __init__(self, count: int, *, idle: float = 60.0) -> None:
+        """`idle`: seconds after which a worker without work goes; another starts when there is work again. So none
+        stays behind when this process is killed."""
         self._count, self._idle = count, idle
         self._executor: Any = None
         self._crashes = 0
@@ -356,7 +357,7 @@ def _late(limits: Limits) -> str:
     return f"loading it took longer than {limits.cell_seconds:g} s and was stopped (limits.cell_seconds)"
 
 
-_GUARD = Workers(1, idle=60.0)
+_GUARD = Workers(1)
 _GUARDED = threading.Lock()
 
 

@@ -344,3 +344,28 @@ def marked(mark: str) -> list[int]:
         except OSError:  # ended meanwhile, or another user's
             continue
     return found
+
+
+@pytest.mark.slow
+def test_workers_do_not_outlive_a_killed_parent_for_long() -> None:
+    script = f"""
+import os, sys
+sys.path.insert(0, {FOLDER!r})
+from pathlib import Path
+import fakes_for_data
+from consilience.core.limits import Limits
+from consilience.data.workers import Job, Workers
+workers = Workers(2, idle=1.0)
+job = Job(modality=fakes_for_data.Blob(), config=None, root=Path("."), limits=Limits())
+workers.load(job, [(b"a%d" % i,) for i in range(64)], range(64), lambda more: None)
+print(*workers._executor._processes, flush=True)
+os.kill(os.getpid(), 9)
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([FOLDER, *sys.path])}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=120)
+    pids = list(map(int, done.stdout.split()))
+    assert pids, done.stderr
+    until = time.monotonic() + 60
+    while time.monotonic() < until and any(Path(f"/proc/{pid}").exists() for pid in pids):
+        time.sleep(0.2)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
