@@ -72,11 +72,7 @@ def main() -> None:
             )
             for name, ok in found.items():
                 right.setdefault(name, []).append(ok)
-        pooled = {name: np.concatenate(parts).astype(float) for name, parts in right.items()}
-        for name, ok in pooled.items():
-            gap = pooled["fused"] - ok
-            low, high = _interval(gap, things)
-            print(f"  {name}: {ok.mean():.4f}; fused is {gap.mean():+.4f} above it ({low:+.4f} to {high:+.4f})")
+            _pooled(right, things)
         for title, extra in (("fit", ()), ("fit, another fusion", ("--set", 'pretrained.fusions=["cross_attention"]'))):
             out = str(folder / title.replace(", ", "-").replace(" ", "-"))
             fitted = consilience(
@@ -87,6 +83,17 @@ def main() -> None:
             print(f"  {title} on stored vectors: {fitted.cpu_seconds:.1f} CPU-s (bar 20); {len(told)} inputs:")
             for line in told:
                 print(f"    {line[line.index('said') + 8 : -2]}")
+
+
+def _pooled(right: dict[str, list[np.ndarray]], things: list[str]) -> None:
+    """All splits so far together: how often each is right, and the paired difference."""
+    pooled = {name: np.concatenate(parts).astype(float) for name, parts in right.items()}
+    for name, ok in pooled.items():
+        gap = pooled["fused"] - ok
+        low, high = _interval(gap, things)
+        print(
+            f"    {name}: {ok.mean():.4f}; fused is {gap.mean():+.4f} above it ({low:+.4f} to {high:+.4f})", flush=True
+        )
 
 
 def _side(thing: str, number: int) -> float:

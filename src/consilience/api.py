@@ -77,14 +77,17 @@ def evaluate(
     table: Any,
     *,
     by: str | None = None,
+    html: str | Path | None = None,
     media_root: str | Path | None = None,
     allow_urls: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """{"metrics": {name: {"value", "ci95"}}, "rows", "bad_cells", "by"} of a run or bundle on a table with targets."""
+    """{"metrics": {name: {"value", "ci95"}}, "rows", "bad_cells", "by"} of a run or bundle on a table with targets.
+    `html`: where to write a page for people."""
     from consilience.workflows.answer import evaluate as run_evaluate
 
     root = Path(media_root) if media_root else None
-    return run_evaluate(Path(run), table, by=by, root=root, hosts=allow_urls, seed=0, reporter=Reporter())
+    page = Path(html) if html else None
+    return run_evaluate(Path(run), table, by=by, html=page, root=root, hosts=allow_urls, seed=0, reporter=Reporter())
 
 
 def audit(
@@ -93,6 +96,7 @@ def audit(
     *,
     html: str | Path | None = None,
     media_root: str | Path | None = None,
+    allow_urls: Sequence[str] = (),
     seconds: float = 300.0,
 ) -> dict[str, Any]:
     """What each input is worth to the model of a run or bundle, and whether the data leak, as JSON (docs/audit.md).
@@ -104,7 +108,7 @@ def audit(
 
     root = Path(media_root) if media_root else None
     page = Path(html) if html else None
-    return run_audit(Path(run), table, html=page, root=root, seconds=seconds, reporter=Reporter())
+    return run_audit(Path(run), table, html=page, root=root, hosts=allow_urls, seconds=seconds, reporter=Reporter())
 
 
 def inspect(table: Any, *, target: str | Sequence[str] | None = None) -> dict[str, Any]:

@@ -26,11 +26,11 @@ require("sklearn", "pandas", extra="train", to="use Consilience as a scikit-lear
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin  # noqa: E402 - after the hint what to install
 from sklearn.utils import check_random_state  # noqa: E402
 from sklearn.utils.multiclass import check_classification_targets  # noqa: E402
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data  # noqa: E402
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data  # noqa: E402
 
 _LEAST = 4
 """Rows below which there is nothing to learn from and nothing to choose with."""
-_TARGET = "target"
+_TARGET, _WEIGHT = "target", "weight"
 
 
 class _Estimator(BaseEstimator):  # type: ignore[misc, unused-ignore]
@@ -60,22 +60,28 @@ class _Estimator(BaseEstimator):  # type: ignore[misc, unused-ignore]
         self.media_root = media_root
         self.out = out
 
-    def fit(self, X: Any, y: Any) -> Any:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """Learn from a table and the answer to each of its rows.
 
         `X`: a DataFrame, a dict of columns, a list of dicts, or a 2-D array of numbers or other cells [N, F]. Part of
-        the rows (a fifth, unless `config` says otherwise) chooses among models. Raises ValueError (DataError among
+        the rows (a fifth, unless `config` says otherwise) chooses among models. `sample_weight` [N]: how much each row
+        counts, in training and in choosing; 0 takes it out. Raises ValueError (DataError among
         them) when X or y are wrong.
         """
         columns, target, numeric = self._checked(X, y)
         cells = self._encode(target)
         if len(cells) < _LEAST:
             raise ValueError(f"n_samples={len(cells)}: at least {_LEAST} rows are needed to fit and to choose a model")
-        name = _TARGET
-        while name in columns:
-            name += "_"
+        name, weight = _free(_TARGET, columns), _free(_WEIGHT, columns)
+        given = {}
+        if sample_weight is not None:
+            given = {weight: _check_sample_weight(sample_weight, cells, dtype=np.float64).tolist()}
         out = self._temporary() / "run" if self.out is None else Path(self.out)
-        fitted = fit_table({**columns, name: cells}, out=out, config=self._settings(name, columns, numeric))
+        fitted = fit_table(
+            {**columns, **given, name: cells},
+            out=out,
+            config=self._settings(name, columns, numeric, weight=weight if given else None),
+        )
         self.run_ = fitted.run
         self.leaderboard_ = fitted.leaderboard
         self._model = load(fitted.run)
@@ -156,7 +162,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc, unused-ignore]
         root = None if self.media_root is None else Path(self.media_root)
         return self._model.predict_proba(columns, root=root)
 
-    def _settings(self, name: str, columns: Mapping[str, Any], numeric: bool) -> dict[str, Any]:
+    def _settings(self, name: str, columns: Mapping[str, Any], numeric: bool, *, weight: str | None) -> dict[str, Any]:
         given = dict(self.config or {})
         seed = self.random_state
         if seed is None or isinstance(seed, int | np.integer):
@@ -164,6 +170,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc, unused-ignore]
         else:
             seed = int(check_random_state(seed).randint(2**31 - 1))
         data = {"split": [0.8, 0.2, 0.0], **dict(given.get("data", {}))}
+        if weight is not None:
+            data["weight"] = weight
         if self.media_root is not None:
             data["media_root"] = str(self.media_root)
         inputs = dict(given.get("inputs", {}))
@@ -254,6 +262,13 @@ def _frame(X: Any) -> dict[str, Any] | None:
     if not hasattr(X, "columns") or not hasattr(X, "__dataframe__"):
         return None
     return {str(name): X[name].tolist() if hasattr(X[name], "tolist") else X[name].to_list() for name in X.columns}
+
+
+def _free(name: str, taken: Mapping[str, Any]) -> str:
+    """The name, made longer until no column has it."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _named(array: np.ndarray) -> dict[str, Any]:

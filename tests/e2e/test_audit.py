@@ -177,3 +177,43 @@ def test_the_command_prints_one_object(clean, tmp_path):
     )
     assert again.returncode == 2
     assert "Give a table" in again.stderr
+
+
+def test_beyond_six_inputs_shapley_values_are_sampled_and_still_add_up(tmp_path):
+    table, rng = rows(300), np.random.default_rng(0)
+    for n in range(6):
+        table[f"more {n}"] = rng.normal(size=300).round(3).tolist()
+    names = ["height", "age", *(f"more {n}" for n in range(6))]
+    inputs = {name: {"kind": "number", "columns": [name]} for name in names}
+    found = fitted(table, tmp_path, inputs=inputs, audit={"orders": 16}).audit
+    assert len(found["inputs"]) == 9
+    assert found["shapley"]["exact"] is False
+    assert found["shapley"]["permutations"] == 16
+    total = sum(told["value"] for told in found["shapley"]["values"].values())
+    assert total == pytest.approx(found["shapley"]["total"]["value"])
+    assert len(found["subsets"]) == 1 + 9 + 9 + 1
+    best = max(found["shapley"]["values"], key=lambda name: found["shapley"]["values"][name]["value"])
+    assert best in ("note", "height")
+
+
+def test_without_test_rows_the_model_is_asked_as_it_was_before_it_saw_the_validation_rows(tmp_path):
+    result = fitted(rows(300), tmp_path, data={"split": [0.8, 0.2, 0.0]})
+    assert result.audit["on"] == "validation"
+    best = next(line for line in result.leaderboard if line["name"] == result.best)
+    assert result.audit["score"]["value"] == pytest.approx(best["metrics"]["accuracy"]["value"])
+    with pytest.raises(UserError, match="there are no rows to audit on"):
+        audit(result.run)
+
+
+def test_a_run_whose_table_has_changed_says_so(clean, tmp_path):
+    import shutil
+
+    folder = tmp_path / "moved"
+    shutil.copytree(clean.run, folder)
+    facts = json.loads((folder / "run.json").read_text())
+    gone = {str(tmp_path / "gone.csv"): {"size": 1, "changed": 1, "sha256": "0"}}
+    facts["sources"]["train"] = {"given": str(tmp_path / "gone.csv"), "files": gone}
+    (folder / "run.json").write_text(json.dumps(facts))
+    with pytest.raises(UserError, match="Give a table"):
+        audit(folder)
+    assert audit(folder, rows(100, seed=2))["rows"] == 100

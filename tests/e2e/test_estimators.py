@@ -28,8 +28,10 @@ FAST = {
 }
 QUICK = {"preset": "classic", "time_budget": 60.0, "config": FAST}
 
-EXPECTED_FAILURES: dict[str, str] = {}
-"""Checks of scikit-learn that do not apply, with the reason. None so far."""
+EXPECTED_FAILURES = {
+    "check_sample_weight_equivalence_on_dense_data": "a row of weight 2 is on one side of the split, two may part",
+}
+"""Checks of scikit-learn that do not apply, with the reason."""
 
 
 @pytest.mark.slow
@@ -49,6 +51,14 @@ def rows(count=120, seed=0):
         "size": (np.where(kind == "large", 8.0, 2.0) + rng.normal(0, 1, count)).tolist(),
         "note": [f"a {'big' if k == 'large' else 'tiny'} thing, no {n}" for n, k in enumerate(kind)],
     }, kind
+
+
+def test_weights_of_rows_count():
+    """Twelve rows in a hundred weigh more than all others: they decide what is usual."""
+    y = np.where(np.arange(100) < 88, "often", "heavy")
+    model = ConsilienceClassifier(**QUICK).fit({"x": [1.0] * 100}, y, sample_weight=np.where(y == "heavy", 50.0, 1.0))
+    assert model.predict([{"x": 1.0}]).tolist() == ["heavy"]
+    assert "weight" not in model.model_.columns
 
 
 @pytest.fixture(scope="module")

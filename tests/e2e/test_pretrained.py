@@ -110,7 +110,7 @@ def test_export_says_why_not(place, capsys):
     folder, _ = place
     capsys.readouterr()
     assert main(["export", str(folder / "run"), "--to", "onnx", "--out", str(folder / "exported")]) == 2
-    assert "pretrained backbones (letters, patches)" in capsys.readouterr().err
+    assert "is seen through the backbone" in capsys.readouterr().err
     assert not (folder / "exported").exists()
 
 

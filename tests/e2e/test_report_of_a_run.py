@@ -8,6 +8,8 @@ import re
 import pytest
 
 import consilience as cs
+from consilience.api import evaluate
+from consilience.core.errors import UserError
 
 QUICK = {
     "preset": "classic",
@@ -53,6 +55,18 @@ def test_rows_can_be_kept_out(run, tmp_path):
     page = (result.run / "report.html").read_text()
     assert "data:image" not in page
     assert "This page holds no row of the data." in page
+
+
+def test_an_evaluation_has_a_page_too(run, tmp_path):
+    found = evaluate(run, run.parent / "train.csv", by="shop", html=tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert f"{found['rows']:,} rows of" in page
+    for title in ("Scores", "Worst errors", "What is taken for what", "Calibration", "By <bdi>shop</bdi>"):
+        assert title in page, title
+    assert "data:image/png;base64," in page
+    assert "http:" not in page
+    with pytest.raises(UserError, match="cannot be written"):
+        evaluate(run, run.parent / "train.csv", html=tmp_path / "absent" / "page.html")
 
 
 def test_a_regression_shows_what_is_furthest_off(tmp_path):

@@ -164,7 +164,7 @@ def test_the_same_answers_whatever_holds_the_rows(cli, mixed_table, rows, tmp_pa
     [
         ({"a.jsonl": b'{"a": 1}\n{"a": \n'}, "a.jsonl", ["a.jsonl, line 2", "not valid JSON"]),
         ({"a.jsonl": b'{"a": 1, "a": 2}\n'}, "a.jsonl", ["line 1", "two values for 'a'"]),
-        ({"a.jsonl": b'{"a": [1]}\n'}, "a.jsonl", ["a.jsonl, line 1", "column 'a' holds a list", "ignore"]),
+        ({"a.jsonl": b'{"a": [1]}\n'}, "a.jsonl", ["a.jsonl: column 'a' holds lists", "ignore"]),
         ({"a.jsonl": b'{"a": "\xff"}\n'}, "a.jsonl", ["line 1, byte 7", "not UTF-8"]),
         ({"a.csv.gz": b"a,b\n"}, "a.csv.gz", ["a.csv.gz", "gzip"]),
         ({"a.csv": b"x,y\n1,2\n", "b.csv": b"x,z\n1,2\n"}, "*.csv", ["b.csv: lacks 'y' and has 'z'"]),
@@ -194,3 +194,40 @@ def test_what_is_wrong_is_said(cli, tmp_path, monkeypatch, files, table, says):
 def test_a_host_that_is_none(cli, mixed_table, name):
     code, _, err = cli("fit", mixed_table, "--target", "label", "--allow-url", name, "--out", mixed_table.parent / "r")
     assert (code, "--allow-url" in err) == (2, True)
+
+
+GROUPS = [
+    (["words=text:review,shop"], {"words": ["review", "shop"], "photo": ["photo"], "table": ["price", "day"]}, None),
+    (["a=number:price", "b=tabular:day,shop"], {"a": ["price"], "b": ["day", "shop"], "photo": ["photo"]}, None),
+    (["front=image:photo"], {"front": ["photo"], "review": ["review"]}, None),
+    (["both=image:photo,review"], None, "Make one input of each column"),
+    (["a=text:review", "b=text:review"], None, "given to two inputs, 'a' and 'b'"),
+    (["a=text:label"], None, "'label' is the target"),
+    (["a=words:review"], None, "unknown kind 'words'"),
+    (["a=text:reviw"], None, "Did you mean 'review'?"),
+    (["a=text"], None, "write it as NAME=KIND:COLUMN"),
+    (["a=text:review,review"], None, "named twice"),
+    (["photo=text:review"], None, "'photo' is called like a column"),
+]
+
+
+@pytest.mark.parametrize(("inputs", "want", "says"), GROUPS, ids=lambda value: str(value)[:30])
+def test_inputs_made_by_hand(cli, mixed_table, inputs, want, says):
+    flags = [word for text in inputs for word in ("--input", text)]
+    code, printed, err = cli("inspect", mixed_table, "--target", "label", *flags, "--json")
+    if says is not None:
+        assert (code, says in err) == (2, True), err
+        assert cli("fit", mixed_table, "--target", "label", *flags, "--out", mixed_table.parent / "run")[0] == 2
+        return
+    found = {name: given["columns"] for name, given in json.loads(printed)["inputs"].items()}
+    assert want.items() <= found.items()
+
+
+def test_inputs_made_by_hand_are_what_a_model_looks_at(cli, mixed_table, tmp_path):
+    flags = ("--input", "words=text:review,shop", "--input", "cost=number:price", "--ignore", "photo")
+    done, _ = fitted(cli, tmp_path / "run", mixed_table, *flags, "--ignore", "day")
+    assert {name for entry in done["leaderboard"] for name in entry["inputs"]} == {"words", "cost"}
+    model = cs.load(tmp_path / "run")
+    if "words" in model.member.inputs:  # each column of the joined text counts
+        one, other = model.predict_proba([{"review": "it is fine"}, {"shop": "it is fine"}])
+        assert abs(one - other).max() < 1e-9

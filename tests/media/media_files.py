@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import struct
 import wave
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -126,3 +128,42 @@ def film(
         if track is not None:
             _encode_sound(out, track, samples, rate)
     return buffer.getvalue()
+
+
+LABELS = ("red low", "red high", "blue low", "blue high")
+
+
+def table(folder: Path, rows: int) -> list[dict]:
+    """Films (colour tells half of the label, their sound the other half) and voice notes (which tell what the sound
+    does), either of them missing now and then, and both on some rows."""
+    rng = np.random.default_rng(0)
+    (folder / "m").mkdir()
+    out = []
+    for n in range(rows):
+        blue, high = n % 4 // 2, n % 2
+        colour = (20, 30, 200) if blue else (210, 40, 30)
+        heard = tone((300, 1_500)[high] * rng.uniform(0.9, 1.1), seconds=0.4)
+        form, codec, ending = (("mp4", "mpeg4", "mp4"), ("avi", "mjpeg", "avi"))[n % 5 == 0]
+        pictures = moving_square(frames=4, colour=colour)
+        silent = n % 7 == 3
+        content = film(pictures, container=form, codec=codec, samples=None if silent else heard)
+        (folder / f"m/{n}.{ending}").write_bytes(content)
+        (folder / f"m/{n}.wav").write_bytes(wav(heard + rng.normal(0, 0.01, len(heard)).astype(np.float32)))
+        gone = n % 11
+        out.append(
+            {
+                "clip": "" if gone in (1, 3) else f"m/{n}.{ending}",
+                "voice": "" if gone in (2, 3) else f"m/{n}.wav",
+                "price": n % 3,
+                "label": LABELS[n % 4],
+            }
+        )
+    return out
+
+
+def write(path: Path, rows: list[dict]) -> Path:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path

@@ -54,8 +54,15 @@ def seal(folder: Path, manifest: dict[str, Any]) -> None:
     """Write the manifest, last, with the hash of every other file."""
     paths = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
     files = sorted(name for name in paths if name != MANIFEST)
-    hashes = {name: sha256(folder / name) for name in files}
-    write_text(folder / MANIFEST, json.dumps({**manifest, "files": hashes}, indent=1, ensure_ascii=False) + "\n")
+    whole = {**manifest, "files": {name: sha256(folder / name) for name in files}}
+    whole["sha256"] = _own_hash(whole)
+    write_text(folder / MANIFEST, json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+
+
+def _own_hash(manifest: Mapping[str, Any]) -> str:
+    """Of everything the manifest says but this."""
+    said = {key: value for key, value in manifest.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def find(path: Path) -> Path:
@@ -81,6 +88,8 @@ def unseal(folder: Path) -> dict[str, Any]:
             f"{folder}: bundle format {version}; this version of consilience reads format {FORMAT}. "
             f"It was written by consilience {manifest.get('consilience')}."
         )
+    if "sha256" in manifest and manifest["sha256"] != _own_hash(manifest):  # earlier ones have none
+        raise BundleError(f"{folder / MANIFEST}: changed since the bundle was written. Copy the bundle again.")
     for name, want in files.items():
         path = folder / name
         if not path.is_file():

@@ -21,6 +21,9 @@ from consilience.core.config import dump_toml, encode
 from consilience.data.sources import write
 from consilience.modalities.backbone import Backbone
 
+_BACKBONES = "backbones"
+"""Folder of the backbones that inputs are seen through."""
+
 
 def save(
     model: Model, folder: Path, *, config: Any, facts: Mapping[str, Any], baseline: Mapping[str, Sequence[Any]]
@@ -46,7 +49,7 @@ def rewrite(model: Model, source: Path, folder: Path, *, about: Mapping[str, Any
     with _replacing(folder) as work:
         described = _write_model(model, work)
         for name in original["files"]:
-            if name not in original.get("model_files", ("weights.safetensors",)):
+            if name not in original.get("model_files", ("weights.safetensors",)) and Path(name).parts[0] != _BACKBONES:
                 (work / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source / name, work / name)
         kept = {key: original[key] for key in ("created", "facts")}
@@ -111,7 +114,7 @@ def _write_model(model: Model, work: Path) -> dict[str, Any]:
 
 def _write_backbone(backbone: Backbone, work: Path) -> dict[str, Any]:
     """Its files in a folder of their own, which inputs that share it share; what the manifest says of it."""
-    folder = Path("backbones") / backbone.fingerprint[:16]
+    folder = Path(_BACKBONES) / backbone.fingerprint[:16]
     if not (work / folder).exists():
         backbone.save(work / folder)
     return {**backbone.about(), "folder": folder.as_posix()}

@@ -6,13 +6,13 @@ import argparse
 from pathlib import Path
 
 from consilience.cli.output import Terminal, print_json, print_table
+from consilience.cli.tables import add_allow_url, add_table, the_table
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("run_folder", metavar="RUN", help="a run, or its bundle")
-    command.add_argument(
-        "table", metavar="TABLE", nargs="?", help="rows with the target column (default: those that the run held out)"
-    )
+    add_table(command, "rows with the target column (default: those that the run held out)", optional=True)
+    add_allow_url(command)
     command.add_argument("--html", metavar="F", help="also write a page for people")
     command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
     command.add_argument("--time-budget", metavar="TIME", default="5m", help="for the audit (default: 5m)")
@@ -27,9 +27,10 @@ def run(args: argparse.Namespace) -> int:
 
     found = audit(
         Path(args.run_folder),
-        Path(args.table) if args.table else None,
+        the_table(args.table) if args.table else None,
         html=Path(args.html) if args.html else None,
         root=Path(args.media_root) if args.media_root else None,
+        hosts=args.allow_url,
         seconds=parse_seconds(args.time_budget),
         reporter=Terminal(),
     )

@@ -13,6 +13,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("run_folder", metavar="RUN", help="a run, or its bundle")
     add_table(command, "rows with the target column")
     command.add_argument("--by", metavar="COL", help="also for each value of this column")
+    command.add_argument("--html", metavar="F", help="also write a page for people, worst errors included")
     add_allow_url(command)
     command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap intervals (default: 0)")
@@ -29,6 +30,7 @@ def run(args: argparse.Namespace) -> int:
         Path(args.run_folder),
         the_table(args.table),
         by=args.by,
+        html=Path(args.html) if args.html else None,
         root=root,
         hosts=args.allow_url,
         seed=args.seed,
@@ -41,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
     print_table(
         f"{found['rows']:,} rows, {found['bad_cells']:,} bad cells", ["metric", "value (95 %)"], rows, right=(1,)
     )
+    if args.html:
+        print(f"Page: {args.html}")
     if found["by"]:
         first = next(iter(found["metrics"]))
         rows = [[v, f"{g['rows']:,}", show_metric(g["metrics"][first])] for v, g in found["by"].items()]

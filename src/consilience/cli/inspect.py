@@ -12,6 +12,16 @@ from consilience.cli.tables import add_table, the_table
 def arguments(command: argparse.ArgumentParser) -> None:
     add_table(command)
     command.add_argument("--target", metavar="COL", help="the column that is to be predicted; several: a,b")
+    command.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="NAME=KIND:COL[,COL…]",
+        help="make an input by hand, as for fit (may be repeated)",
+    )
+    command.add_argument(
+        "--ignore", action="append", default=[], metavar="COL", help="leave a column out (may be repeated)"
+    )
     command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
     command.add_argument(
         "--json", action="store_true", help="print one JSON object and nothing else on standard output"
@@ -19,10 +29,12 @@ def arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from consilience.data.infer import parse_input
     from consilience.workflows.inspect import inspect
 
     root = Path(args.media_root) if args.media_root else None
-    found = inspect(the_table(args.table), target=args.target, root=root)
+    inputs = {name: (kind, columns) for name, kind, columns in map(parse_input, args.input)}
+    found = inspect(the_table(args.table), target=args.target, inputs=inputs, ignore=args.ignore, root=root)
     if args.json:
         print_json(found)
         return 0

@@ -21,6 +21,25 @@ def masked_max(values: Any, mask: Any) -> Any:
     return lowest.masked_fill(~mask.any(1, keepdim=True), 0.0)
 
 
+def halved(mask: Any) -> Any:
+    """[N, T] -> every second position, as many as a convolution of stride 2 and "same" padding leaves.
+
+    Not `mask[:, ::2]`: torch.export writes the length of that another way than a convolution's, cannot see that the two
+    are equal, and then allows one length only. T must be at least 3: a length of 1 would be burnt into a graph.
+    """
+    import torch
+
+    count = (mask.shape[1] - 1) // 2 + 1
+    return mask[:, 2 * torch.arange(count, device=mask.device)]
+
+
+def lengthened(values: Any, mask: Any, by: int) -> tuple[Any, Any]:
+    """[N, T, D], [N, T] with `by` masked positions at the end."""
+    from torch.nn.functional import pad
+
+    return pad(values, (0, 0, 0, by)), pad(mask, (0, by))
+
+
 def both_ways(forwards: Any, backwards: Any, values: Any, mask: Any) -> Any:
     """Two recurrent networks (batch first) over the real positions of [N, T, D], one from the first to the last and one
     from the last to the first -> what both say at each position [N, T, 2 H], zero where the mask is False."""

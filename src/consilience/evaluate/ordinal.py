@@ -81,8 +81,9 @@ class OrdinalMetrics(MetricSet):
         distance = (ranks[:, None] - ranks) ** 2.0
         expected = ratio(np.einsum("ar,ab,br->r", support, distance, guesses), total)
         recall, occurs = ratio(hits, support, otherwise=0.0), support > 0
+        kappa = 1 - ratio(far.astype(np.float64) ** 2 @ weights, np.where(expected > 1e-9 * total, expected, 0.0))
         return {
-            "qwk": 1 - ratio(far.astype(np.float64) ** 2 @ weights, np.where(expected > 1e-9 * total, expected, 0.0)),
+            "qwk": np.where(np.abs(kappa) < 1e-12, 0.0, kappa),  # what rounding leaves of a constant is no agreement
             "mae_ranks": ratio(far @ weights, total),
             "accuracy": ratio((far == 0) @ weights, total),
             "within_one": ratio((far <= 1) @ weights, total),

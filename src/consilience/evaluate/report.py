@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Required, TypedDict
 
 from consilience.core.errors import UserError
-from consilience.evaluate import audited, sections, template
+from consilience.evaluate import audited, cards, sections, template
 from consilience.evaluate.charts import text
 from consilience.evaluate.sections import lowered, measure, metric_titles, shown
 
@@ -156,8 +156,8 @@ def render(data: ReportData) -> str:
         sections.leaderboard(data["leaderboard"], data["best"], scored(data), data["primary"]),
         audited.audit(data.get("audit"), scored(data)),
         sections.costs(data["leaderboard"], data["best"], measure(scored(data), data["primary"])),
-        sections.errors(data.get("errors") or (), where),
-        *_details(details, where),
+        cards.errors(data.get("errors") or (), where),
+        *answers_shown(details, where),
         *(
             sections.per_group(column, groups, scored(data), data["primary"], where)
             for column, groups in (data.get("groups") or {}).items()
@@ -189,11 +189,11 @@ def scored(data: ReportData) -> Any:
     return data.get("scored", data["task"])
 
 
-def _details(details: Mapping[str, Any], where: str) -> list[str]:
+def answers_shown(details: Mapping[str, Any], where: str) -> list[str]:
     """What there is to show of the answers; of several targets, target by target."""
     if "targets" in details:
         return [
-            f'<h2 class="target">Target <bdi>{text(name)}</bdi></h2>' + "\n".join(_details(own, where))
+            f'<h2 class="target">Target <bdi>{text(name)}</bdi></h2>' + "\n".join(answers_shown(own, where))
             for name, own in details["targets"].items()
         ]
     parts = (sections.confusion, sections.per_class, sections.calibration, sections.residuals)

@@ -26,7 +26,7 @@ def shown(value: float | None, metric: Metric) -> str:
     """A value as people read it: 97.1 %, 0.043, 1,204."""
     if value is None or not metric.percent:
         return number(value)
-    share = f"{100 * value:.1f}"
+    share = f"{100 * value:.1f}".replace("-0.0", "0.0")
     if share in ("100.0", "0.0") and value not in (0.0, 1.0):
         share = f"{100 * value:.2f}"
     return f"{share}\u00a0%"
@@ -118,42 +118,6 @@ def costs(entries: Sequence[Mapping[str, Any]], best: str, metric: Metric) -> st
         return ""
     about = "Validation scores of every model against its cost. The line joins those that nothing cheaper beats."
     return section("What quality costs", about, f'<div class="pair">{"".join(figures)}</div>')
-
-
-def errors(rows: Sequence[Mapping[str, Any]], where: str) -> str:
-    """The rows that the model got most wrong, with their cells."""
-    if not rows:
-        return ""
-    cards = []
-    for row in rows:
-        sure = (
-            ""
-            if row["confidence"] is None
-            else f' <span class="soft">({100 * row["confidence"]:.0f}\u00a0% sure)</span>'
-        )
-        said = (
-            f"<figcaption>Row {text(row['row'])}: <bdi>{text(row['true'])}</bdi> was taken for "
-            f"<strong><bdi>{text(row['predicted'])}</bdi></strong>{sure}</figcaption>"
-        )
-        cards.append(f'<figure class="error">{said}{"".join(map(_cell, row["cells"]))}</figure>')
-    about = f"Of the {text(where)} rows, those that the best model is most sure about and wrong on, or furthest off."
-    return section("Worst errors", about, f'<div class="cards">{"".join(cards)}</div>')
-
-
-_PLAYED = {
-    "data:image/": '<img src="{data}" alt="{name}" loading="lazy">',
-    "data:audio/": '<audio controls preload="none" src="{data}" aria-label="{name}"></audio>',
-    "data:video/": '<video controls preload="none" src="{data}" aria-label="{name}"></video>',
-}
-"""How a page shows a small file, by the start of its URL."""
-
-
-def _cell(cell: Mapping[str, str]) -> str:
-    """One cell of a row: what is to be seen or heard, and its words."""
-    name, data = text(cell["input"]), text(cell["data"])
-    played = "".join(tag.format(data=data, name=name) for start, tag in _PLAYED.items() if data.startswith(start))
-    said = f'<p class="words"><bdi>{text(cell["words"])}</bdi></p>' if cell["words"] else ""
-    return f'<div class="cell"><span class="soft">{name}</span>{played}{said}</div>'
 
 
 def bad_cells(found: Sequence[Mapping[str, Any]]) -> str:

@@ -125,6 +125,11 @@ footer { margin-top: 64px; color: var(--soft); font-size: 12.5px; border-top: 1p
   td.n, th.n, thead th { white-space: normal; }
   section { margin-top: 28px; } h2, thead { break-after: avoid; } tr, figure, .verdict { break-inside: avoid; }
   .scroll { overflow: visible; } .skip { display: none; }
+  thead th, .ci, .cell, .cell > .soft, figcaption, .soft { font-size: inherit; } .ci { font-size: 8.5px; }
+  td, th { padding-right: 8px; } .tag { font-size: 9px; padding: 0 5px; }
+  h1 { font-size: 20px; } h2, .verdict .lead { font-size: 14px; }
+  .cards { grid-template-columns: repeat(4, 1fr); gap: 10px; }
+  .cell img { max-height: 110px; } figure { padding: 10px; } .bar { min-width: 40px; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """
 

@@ -26,8 +26,8 @@ from consilience.core.seeding import generator
 
 SMALL, WIDE = 0.05, 0.2
 """Shares of what the model wins over nothing."""
-GAP = 0.02
-"""Calibration error that is never worth a word."""
+GAP, DOUBT = 0.02, 0.08
+"""Calibration error that is never worth a word; and what chance may make of it for "can be trusted" to be said."""
 
 Told = Mapping[str, Any]
 """{"value", "ci95"}."""
@@ -68,6 +68,8 @@ SENTENCES = {
     "near copies": "{column}: {rows} of {of} rows ({share}) hold a near copy of what was seen in training: {example}.",
     "calibrated": "The stated confidence can be trusted: it is off by {error} on average, no more than chance "
     "would do.",
+    "few": "The stated confidence cannot be faulted from so few rows: it is off by {error} on average, where chance "
+    "alone may make that {chance}.",
     "too sure": "The model is too sure of itself: it states {confidence} on average and is right on {accuracy} "
     "(calibration error {error}).",
     "not sure enough": "The model is not sure enough: it states {confidence} on average and is right on "
@@ -134,9 +136,8 @@ def calibration(bins: Sequence[Mapping[str, Any]], *, seed: int) -> dict[str, An
     chance = float(np.quantile((share * np.abs(drawn - stated)).sum(1), 0.95))
     bias = float((share * (stated - right)).sum())
     fine = error <= max(chance, GAP)
-    says = (
-        "calibrated" if fine else "uneven" if abs(bias) < error / 2 else "too sure" if bias > 0 else "not sure enough"
-    )
+    way = "uneven" if abs(bias) < error / 2 else "too sure" if bias > 0 else "not sure enough"
+    says = way if not fine else "calibrated" if chance <= DOUBT else "few"
     return {
         "calibrated": fine,
         "error": error,

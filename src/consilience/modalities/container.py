@@ -109,7 +109,8 @@ class Container:
         self.damaged = 0
         """Packets that could not be decoded."""
         self.decoded = 0
-        self._until = time.monotonic() + limits.cell_seconds
+        # A little before the worker's own alarm, which costs the worker.
+        self._until = time.monotonic() + 0.9 * limits.cell_seconds
 
     def streams(self) -> list[Any]:
         """All streams but cover pictures and what FFmpeg knows no decoder for."""

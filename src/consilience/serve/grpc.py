@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
 
 from consilience.serve import protocol
 from consilience.serve.engine import Engine
@@ -341,8 +342,19 @@ def _tensors(request: Any, most: int) -> list[protocol.Tensor]:
 
 
 def _handler(kinds: dict[str, Any], name: str, method: Callable[[Any, Any], Awaitable[Any]]) -> Any:
+    kind = kinds[f"{name}Request"]
+
+    def parse(content: bytes) -> Any:
+        try:
+            return kind.FromString(content)
+        except DecodeError:  # left to gRPC, this would be UNKNOWN, and a fault in the log
+            return None
+
+    async def answer(request: Any, context: Any) -> Any:
+        if request is None:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"the message is no {name}Request")
+        return await method(request, context)
+
     return grpc.unary_unary_rpc_method_handler(
-        method,
-        request_deserializer=kinds[f"{name}Request"].FromString,
-        response_serializer=kinds[f"{name}Response"].SerializeToString,
+        answer, request_deserializer=parse, response_serializer=kinds[f"{name}Response"].SerializeToString
     )

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from consilience.core.errors import ConsilienceError, UserError
+from consilience.core.threads import sensible
 from consilience.serve.config import ServeConfig
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def serve(
         settings = {"path": str(path.resolve()), "config": asdict(config), "grpc": about["grpc"]}
         os.environ[_SETTINGS] = json.dumps(settings)
         if workers > 1:
+            os.environ.setdefault("OMP_NUM_THREADS", str(max(1, sensible() // workers)))
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(tempfile.TemporaryDirectory(prefix="metrics-"))
         server_config = uvicorn.Config(
             "consilience.serve.server:worker",
@@ -94,7 +96,12 @@ def _run_many(server_config: Any, sock: socket.socket) -> None:
     from uvicorn.config import STARTUP_FAILURE
     from uvicorn.supervisors import Multiprocess
 
-    supervisor = Multiprocess(server_config, sockets=[sock])
+    class Supervisor(Multiprocess):
+        def terminate_all(self) -> None:
+            sock.close()  # while anybody holds it open, the system takes connections that nobody will answer
+            super().terminate_all()
+
+    supervisor = Supervisor(server_config, sockets=[sock])
     supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         raise ConsilienceError(_CANNOT_START)

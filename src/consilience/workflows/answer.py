@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from consilience import __version__
 from consilience.bundle.load import load
+from consilience.bundle.manifest import write_text
+from consilience.bundle.model import Model
 from consilience.core.errors import DataError, UserError
 from consilience.core.progress import Reporter
 from consilience.data.cells import Problem
@@ -14,8 +18,10 @@ from consilience.data.check import write_bad_cells
 from consilience.data.fetch import fetching
 from consilience.data.sources import flat, holds_lists, read, write
 from consilience.data.table import Table
-from consilience.evaluate import by_group, score
-from consilience.workflows.prepare import independent
+from consilience.evaluate import by_group, score, scores
+from consilience.tasks.base import Task
+from consilience.workflows.errors_shown import ERRORS, Shown, worst
+from consilience.workflows.prepare import Part, independent
 from consilience.workflows.targets import truth
 
 
@@ -67,6 +73,7 @@ def evaluate(
     source: Any,
     *,
     by: str | None,
+    html: Path | None = None,
     root: Path | None,
     hosts: Sequence[str] = (),
     seed: int,
@@ -84,11 +91,22 @@ def evaluate(
     names, grouping = opened.names, None if by is None else table[by]
     with fetching(table, model.media, hosts, max_bytes=model.limits.bytes, reporter=reporter) as given:
         dataset = model.load(given, reporter=reporter)
-    answers = model.member.predict(model.view(dataset).take(rows))
-    answers = opened.widen(answers, model.task)
-    groups = independent(dataset, table, None)[rows]
+        said = model.member.predict(model.view(dataset).take(rows))
+        groups = independent(dataset, table, None)[rows]
+        part = Part(
+            view=model.view(dataset).take(rows),
+            target=target,
+            task=opened,
+            known=model.task,
+            weights=counts,
+            groups=groups,
+            table=given,
+            rows=rows,
+        )
+        errors = [] if html is None else worst(Shown.of(model), part, said, most=ERRORS)
+    answers = opened.widen(said, model.task)
     metrics = score(opened, answers, target, names=names, groups=groups, weights=counts, seed=seed)
-    del metrics["details"]
+    details = metrics.pop("details")
     out: dict[str, Any] = {
         "metrics": metrics,
         "rows": len(rows),
@@ -102,7 +120,32 @@ def evaluate(
         plain = score(opened, answers, target, names=names, groups=groups, seed=seed)
         del plain["details"]
         out["unweighted"] = plain
+    if html is not None:
+        _write_page(html, out, model, opened, details=details, errors=errors, table=table, by=by)
     return out
+
+
+def _write_page(
+    path: Path, found: Mapping[str, Any], model: Model, task: Task, *, details: Any, errors: Any, table: Table, by: Any
+) -> None:
+    text = scores.page(
+        name=model.name,
+        target=", ".join(model.targets or (model.target,)),
+        scored=task,
+        primary=model.task.primary,
+        metrics=found["metrics"],
+        details=details,
+        rows=found["rows"],
+        data=Path(table.name).name,
+        groups={by: found["by"]} if by is not None else {},
+        errors=errors,
+        version=__version__,
+        date=datetime.date.today().isoformat(),
+    )
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise UserError(f"{path}: the page cannot be written: {error.strerror or error}") from error
 
 
 def _without_bytes(table: Table, reporter: Reporter) -> dict[str, Sequence[Any]]:

@@ -26,9 +26,10 @@ from consilience.evaluate.paired import Scores, difference
 from consilience.evaluate.sections import lowered, quantity, shown
 from consilience.workflows import suspects
 from consilience.workflows.config import AuditConfig, RunConfig
-from consilience.workflows.examine import Examination, Recipe, Subject
+from consilience.workflows.examine import Examination
 from consilience.workflows.leaderboard import Entry, rank
 from consilience.workflows.prepare import Part, Prepared
+from consilience.workflows.subject import Recipe, Subject
 
 FILE = "audit.json"
 RETRAIN = 0.1

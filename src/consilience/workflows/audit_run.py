@@ -10,7 +10,8 @@ from __future__ import annotations
 import datetime
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from consilience.core.optional import require
 from consilience.core.progress import Deadline, Reporter
 from consilience.core.threads import limited, sensible
 from consilience.data.cells import Dataset
+from consilience.data.fetch import fetching
 from consilience.data.sources import read
 from consilience.data.table import Table
 from consilience.evaluate import audited, score
@@ -33,13 +35,13 @@ from consilience.models.base import Member
 from consilience.workflows import kept
 from consilience.workflows.audit import examine, loaded_of, subject_of
 from consilience.workflows.config import PRESETS, AuditConfig, RunConfig
-from consilience.workflows.examine import Subject
 from consilience.workflows.fit import store_of, tables_of, threads
 from consilience.workflows.leaderboard import About, Entry, Measured
 from consilience.workflows.origin import recall
 from consilience.workflows.prepare import Part, Prepared, independent, prepare
 from consilience.workflows.presets import Setting, rows_point
 from consilience.workflows.runs import Begun
+from consilience.workflows.subject import Subject
 from consilience.workflows.targets import truth
 
 FULL = AuditConfig(rows=10_000, permutations=10, resamples=1000, orders=256)
@@ -51,6 +53,7 @@ def audit(
     *,
     html: Path | None = None,
     root: Path | None = None,
+    hosts: Sequence[str] = (),
     seconds: float = 300.0,
     reporter: Reporter,
 ) -> dict[str, Any]:
@@ -71,8 +74,15 @@ def audit(
                 f"{run}: there are no rows to audit on. Give a table with the target column {model.target!r}: "
                 f"consilience audit {run} TABLE"
             )
-        with limited(threads(begun.config) if begun is not None else sensible()):
-            found = _examined(model, begun, known, source, root=root, deadline=deadline, reporter=reporter)
+        with limited(threads(begun.config) if begun is not None else sensible()), ExitStack() as opened:
+            table = None
+            if source is not None:
+                given = read(source, root=root)
+                for note in given.notes:
+                    reporter.say(f"warning: {note}")
+                fetched = fetching(given, model.media, hosts, max_bytes=model.limits.bytes, reporter=reporter)
+                table = opened.enter_context(fetched)
+            found = _examined(model, begun, known, table, deadline=deadline, reporter=reporter)
     if html is not None:
         today = datetime.date.today().isoformat()
         page = audited.page(found, model.task, target=model.target, version=__version__, date=today)
@@ -87,17 +97,15 @@ def _examined(
     model: Model,
     begun: Begun | None,
     known: Prepared | None,
-    source: Any,
+    table: Table | None,
     *,
-    root: Path | None,
     deadline: Deadline,
     reporter: Reporter,
 ) -> dict[str, Any]:
     seed = begun.config.seed if begun is not None else 0
     subject = None if known is None or begun is None else _of_run(model, begun, known)
     given: Dataset | None = None
-    if source is not None:
-        table = read(source, root=root)
+    if table is not None:
         held, given = _held(model, model.inputs if known is None else known.inputs, table, reporter)
         subject = replace(subject or _alone(model, held), held=held, on=Path(table.name).name)
     assert subject is not None  # without rows of its own, a run is audited on a table only

@@ -38,6 +38,9 @@ class DataConfig:
     as groups allow, and a small class reaches every side if it can; otherwise rows are dealt out by chance alone."""
     group_media: bool = True
     """Rows that share a media cell (by content) stay on one side of the split."""
+    group_repeats: bool = True
+    """Rows that say the same in every input stay on one side of the split, unless most rows are repeats: what a model
+    remembers is else taken for what it learned."""
     allow_urls: tuple[str, ...] = ()
     """Hosts (HOST or HOST:PORT) whose URLs in media cells are fetched; of other hosts nothing is."""
     media_root: str | None = None

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from consilience.bundle.model import Input, load_inputs, same_cells
+from consilience.bundle.model import Input, Model, load_inputs, same_cells
 from consilience.core.limits import Limits
 from consilience.data.table import pick
 from consilience.modalities import MODALITIES
@@ -22,6 +22,8 @@ from consilience.modalities.base import Preview, is_blank
 from consilience.tasks.base import Task
 from consilience.workflows.prepare import Part
 
+ERRORS = 12
+"""Rows shown, where nobody says how many."""
 LARGEST = 400_000
 """Bytes of one embedded file; larger ones are left out."""
 ALL = 3_000_000
@@ -36,6 +38,11 @@ class Shown:
     inputs: Mapping[str, Input]
     limits: Limits
     targets: Sequence[str]
+
+    @classmethod
+    def of(cls, model: Model) -> Shown:
+        targets = model.targets or (model.target,)
+        return cls(task=model.task, inputs=model.inputs, limits=model.limits, targets=targets)
 
 
 def worst(shown: Shown, part: Part, answers: np.ndarray, *, most: int) -> list[dict[str, Any]]:
@@ -52,13 +59,14 @@ def worst(shown: Shown, part: Part, answers: np.ndarray, *, most: int) -> list[d
     chosen = [int(r) for r in order if not _same(true[r], said[r])][:most]
     if not chosen:
         return []
+    chances = shown.task.discrete and float(answers.min()) >= 0 and float(answers.max()) <= 1 + 1e-9
     cells = _cells(shown, part, np.array(chosen, np.int64))
     return [
         {
             "row": part.table.line(int(part.rows[r])),
             "true": _plain(true[r]),
             "predicted": _plain(said[r]),
-            "confidence": float(answers[r].max()) if shown.task.discrete else None,
+            "confidence": float(answers[r].max()) if chances else None,
             "cells": cells[place],
         }
         for place, r in enumerate(chosen)
@@ -69,6 +77,7 @@ def _cells(shown: Shown, part: Part, chosen: np.ndarray) -> list[list[dict[str, 
     """By row, its cells as a page shows them."""
     table = part.table.take(part.rows[chosen])
     first = {label: shown.inputs[ways[0]] for label, ways in same_cells(shown.inputs).items()}
+    # Under the label: an input that looks through a backbone has a name of its own.
     plans = {label: replace(given.plan, name=label) for label, given in first.items()}
     configs = {label: given.config for label, given in first.items()}
     loaded = load_inputs(table, plans, configs, shown.limits, workers=0)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from consilience.bundle import golden
 from consilience.bundle.load import load
-from consilience.bundle.manifest import find, unseal
+from consilience.bundle.manifest import MANIFEST, find, unseal
 from consilience.bundle.save import rewrite
 from consilience.core.errors import ExportError, UserError, unknown
 from consilience.export import TARGETS
@@ -26,7 +27,7 @@ def export(run: Path, *, to: str, out: Path | None, verify: bool) -> dict[str, A
     folder = out if out is not None else source.parent / f"export-{to}"
     if folder.resolve() == source.resolve():
         raise UserError(f"{folder}: this is the bundle itself; choose another --out")
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / "manifest.json").exists())):
+    if not _free(folder):
         raise UserError(f"{folder}: exists and is no exported folder; choose another --out")
     original = load(source)
     member = TARGETS.load(to)(original)
@@ -38,5 +39,20 @@ def export(run: Path, *, to: str, out: Path | None, verify: bool) -> dict[str, A
             f"of {TOLERANCE:.0e}; do not use this folder, and report the model's config"
         )
     files = unseal(folder)["files"]
-    size = sum(path.stat().st_size for path in folder.iterdir())
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return {"out": str(folder), "files": files, "bytes": size, "max_difference": difference}
+
+
+def _free(folder: Path) -> bool:
+    """Whether nothing would be lost there: it is not there, is empty, or is an earlier export (never a bundle)."""
+    if not folder.exists():
+        return True
+    if not folder.is_dir():
+        return False
+    if not any(folder.iterdir()):
+        return True
+    try:
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and "export" in found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,31 @@ from consilience.data.infer import infer
 from consilience.data.sources import read, sides
 from consilience.data.table import Table
 from consilience.data.target import answered, cells_of, columns_of
+from consilience.modalities import MODALITIES
 from consilience.tasks.choose import recognise
 
 
-def inspect(source: Any, *, target: str | Sequence[str] | None = None, root: Path | None = None) -> dict[str, Any]:
+def inspect(
+    source: Any,
+    *,
+    target: str | Sequence[str] | None = None,
+    inputs: Mapping[str, tuple[str, Sequence[str]]] | None = None,
+    ignore: Sequence[str] = (),
+    root: Path | None = None,
+) -> dict[str, Any]:
     """{"table", "rows", "columns": [{name, kind, modality, input, reason, missing, distinct, examples}], "inputs",
     "notes"}, and with a target "tasks": {column: {"kind", "reason", "notes"}}.
 
-    Of a source that holds the sides of a split, the training side. `notes`: what was left out when reading.
+    Of a source that holds the sides of a split, the training side. `inputs`: made by hand, name -> (kind, columns).
+    `notes`: what was left out when reading.
     """
     table = read(sides(source)["train"], root=root)
     columns = () if target is None else columns_of(target, table)
-    inference = infer(table, target=columns)
+    inference = infer(table, target=columns, ignore=ignore, assigned=inputs)
+    for name in inputs or {}:  # what a modality cannot make one input of is said here, not only when training starts
+        plan = inference.inputs[name]
+        modality = MODALITIES.load(plan.modality)()
+        modality.resolve(modality.Config(), [inference.samples[column] for column in plan.columns], plan.kinds)
     return {
         "table": table.name,
         "rows": len(table),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from consilience.data.check import overlap, summarize
 from consilience.data.encode import Encoding
 from consilience.data.fetch import Allowed, fetched
 from consilience.data.infer import Inference, InputPlan, infer
+from consilience.data.repeats import contents, repeated, told
 from consilience.data.split import row_keys, split
 from consilience.data.store import Store
 from consilience.data.table import Table
@@ -260,6 +261,8 @@ def prepare(
         if side in parts:
             shared = overlap(_contents(once, sides["train"]), _contents(once, sides[side]))
             warnings += [f"{side} rows were seen in training: {text}" for text in shared]
+        if side in tables and side in sides and (text := told(*_rows(once, sides["train"], sides[side]))) is not None:
+            warnings.append(f"{side} table: {text}")
     for side, dataset in once.items():
         warnings += [f"{tables[side].name}: {text}" for text in summarize(dataset)]
     return Prepared(
@@ -364,6 +367,9 @@ def _sides(
     groups: dict[str, np.ndarray] = {}
     if config.data.group_media:
         groups |= {name: cells.groups[chosen] for name, cells in dataset.inputs.items() if (cells.groups >= 0).any()}
+    same = contents(dataset)[chosen]
+    if config.data.group_repeats and repeated(same):
+        groups["rows that say the same"] = same
     if config.data.group:
         groups[config.data.group] = codes(table[config.data.group])[chosen]
     target = task.encode(cells_of(table, targets, chosen), column=", ".join(targets))
@@ -435,6 +441,11 @@ def digest(*arrays: np.ndarray) -> str:
     for array in arrays:
         content.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
     return content.hexdigest()
+
+
+def _rows(loaded: Mapping[str, Dataset], *sides: tuple[str, np.ndarray]) -> Iterator[np.ndarray]:
+    """Of each side, numbers of rows that say the same."""
+    return (contents(loaded[of])[rows] for of, rows in sides)
 
 
 def _contents(loaded: Mapping[str, Dataset], side: tuple[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -67,6 +67,11 @@ def test_calibrated_models_are_believed():
     assert said.count("calibrated") >= 18
 
 
+def test_few_rows_are_no_proof_of_trust():
+    said = [verdicts.calibration(stated(lambda c: c, seed, rows=60), seed=0)["says"] for seed in range(20)]
+    assert said.count("few") >= 18
+
+
 @pytest.mark.parametrize(
     ("share", "says"),
     [

@@ -296,12 +296,13 @@ def values() -> list:
 def test_tokens_are_normalised_and_masked(values: list) -> None:
     processor = AUDIO.fit(values, SHORT, weights=np.ones(3))
     tokens = processor.collate([values[0], None, values[1], values[2]])
-    lengths = tokens.mask.sum(1).tolist()
-    assert lengths == [
-        len(layout(SHORT).unpack(v)["mel"]) if v is not None else 0 for v in (values[0], None, *values[1:])
-    ]
-    assert tokens.values.shape == (4, max(lengths), 64)
-    real = tokens.values[tokens.mask]
+    mels = [layout(SHORT).unpack(value)["mel"] for value in values]
+    assert tokens.mask.sum(1).tolist() == [-(-len(mels[0]) // 4), 0, *(-(-len(mel) // 4) for mel in mels[1:])]
+    assert tokens.values.shape == (4, max(tokens.mask.sum(1)), 4, 64)
+    one = tokens.values[0].reshape(-1, 64)
+    assert (one[len(mels[0]) : 4 * tokens.mask[0].sum()] == one[len(mels[0]) - 1]).all()
+    frames = tokens.values.reshape(4, -1, 64)
+    real = np.concatenate([frames[place, : len(mel)] for place, mel in zip((0, 2, 3), mels, strict=True)])
     np.testing.assert_allclose(real.mean(0), 0, atol=0.01)
     assert processor.collate([None]).mask.tolist() == [[False]]
     assert real.std() == pytest.approx(1, abs=0.2)

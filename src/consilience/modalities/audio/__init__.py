@@ -72,7 +72,7 @@ class AudioProcessor(Processor):
         self._std = np.asarray(std, np.float32)
 
     def collate(self, values: Values) -> Tokens:
-        """values [U, T, M] float32: normalised log-mel frames, one every 10 ms; mask [U, T]."""
+        """values [U, G, 4, M] float32: normalised log-mel frames, one every 10 ms, four a token; mask [U, G]."""
         return collate.collate(values, self._layout, mean=self._mean, std=self._std)
 
     def augment(self, tokens: Tokens, rng: np.random.Generator) -> Tokens:
@@ -93,7 +93,7 @@ class AudioProcessor(Processor):
         return State()  # features are made while loading
 
     def shape(self) -> dict[str, int]:
-        return {"bands": self.config.bands}
+        return {"bands": self.config.bands, "group": collate.GROUP}
 
     def state(self) -> State:
         return State(arrays={"mean": self._mean.copy(), "std": self._std.copy()})

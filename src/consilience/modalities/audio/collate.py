@@ -37,14 +37,22 @@ def band_statistics(values: Values, weights: np.ndarray, layout: Layout, bands: 
     return mean.astype(np.float32), np.maximum(std, LEAST_STD).astype(np.float32)
 
 
+GROUP = 4
+"""Frames of a token: 40 ms. Recurrent networks would be slow on single frames, and what shortens them in a network has
+lengths that torch.export cannot follow."""
+
+
 def collate(values: Values, layout: Layout, *, mean: np.ndarray, std: np.ndarray) -> Tokens:
-    """[U] sounds -> values [U, T, M] float32, mask [U, T]; T is the longest of them. A missing sound is masked."""
+    """[U] sounds -> values [U, G, GROUP, M] float32, mask [U, G]; G groups of frames are the longest of them. A missing
+    sound is masked; in the last group of a sound its last frame is repeated."""
     mels = [None if value is None else layout.unpack(value)["mel"] for value in values]
-    longest = max((len(mel) for mel in mels if mel is not None), default=1)
-    out = np.zeros((len(mels), longest, len(mean)), np.float32)
-    mask = np.zeros((len(mels), longest), bool)
-    for index, mel in enumerate(mels):
+    groups = [0 if mel is None else -(-len(mel) // GROUP) for mel in mels]
+    out = np.zeros((len(mels), max(groups, default=1) or 1, GROUP, len(mean)), np.float32)
+    mask = np.zeros(out.shape[:2], bool)
+    for index, (mel, count) in enumerate(zip(mels, groups, strict=True)):
         if mel is not None:
-            out[index, : len(mel)] = (mel - mean) / std
-            mask[index, : len(mel)] = True
+            frames = out[index, :count].reshape(-1, len(mean))
+            frames[: len(mel)] = (mel - mean) / std
+            frames[len(mel) :] = frames[len(mel) - 1]
+            mask[index, :count] = True
     return Tokens(values=out, mask=mask)

@@ -19,7 +19,7 @@ class Config:
     fit: Literal["pad", "crop", "squash"] = "pad"
     """How a frame becomes a square: keep all of it and continue its edges, keep its middle, or distort it."""
     sampling: Literal["even", "key"] = "even"
-    """Take the frames at even distances, or the key frames next to them, which cost less to decode."""
+    """Of a long film, take the frames at even distances, or the key frames before them, which cost less to decode."""
     shift: float = 0.0625
     """Training only: largest random shift in each direction, the same for all frames of a film, as a part of the side.
     """

@@ -94,8 +94,6 @@ class Watcher:
         self._glanced = float("-inf")
 
     def watch(self) -> None:
-        if self.config.sampling == "key":
-            self.stream.codec_context.skip_frame = "NONKEY"
         seconds = self.source.seconds(KIND) or 0.0
         # A header may say more than there is: then the search is done again, over as much as was found.
         for _ in range(2):
@@ -132,28 +130,33 @@ class Watcher:
     def _here_and_there(self, seconds: float) -> bool:
         """False when the file cannot be searched."""
         errors = need("av", extra="media", to="read film").FFmpegError
-        for moment in moments(0.0, seconds, self.config.frames):
+        for left, moment in zip(
+            range(self.config.frames)[::-1], moments(0.0, seconds, self.config.frames), strict=True
+        ):
             try:
                 self.source.handle.seek(int((self._start + moment) / self.stream.time_base), stream=self.stream)
             except errors:
                 return False
             self._motion.forget()
             self._glanced = float("-inf")
-            self._look_from(moment)
+            # The last one is always looked for, to see whether the film is as long as its header says.
+            self._look_from(moment, key=self.config.sampling == "key" and left > 0)
             self.source.check_time()
         return self.seen > 0
 
-    def _look_from(self, moment: float) -> None:
+    def _look_from(self, moment: float, *, key: bool) -> None:
         """Keep the last frame up to the moment, and look at the one after it, to see what moves."""
         last: tuple[float, Any] | None = None
         for count, (time, frame) in enumerate(self._frames()):
             after = time > moment or count >= FAR
+            if count >= FAR:
+                self.end = max(self.end, moment)  # it goes on, if not to be decoded as far as that
             if last is not None and after:
                 self._keep(*last)
                 self._glance(time, frame)
                 return
             last = time, frame
-            if self.config.sampling == "key":
+            if key:
                 break
         if last is not None:
             self._keep(*last)

@@ -1,8 +1,9 @@
-"""A small convolutional network trained from scratch: mel spectrograms [U, T, M] to one token every 80 ms.
+"""A small convolutional network trained from scratch: mel spectrograms [U, G, F, M] to one token every 80 ms.
 
 Each stage is a 3 x 3 convolution over time and bands, a normalisation and ReLU, and halves both; what is left of the
-bands is then joined into one vector per moment. It neither pools nor fuses. Shape legend: U sounds, T frames, M bands,
-C channels, D width.
+bands is then joined into one vector per moment. It neither pools nor fuses.
+
+Shape legend: U sounds, G groups of F frames, T frames, M bands, C channels, D width.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from consilience.core.batch import Tokens
-from consilience.core.masks import masked
+from consilience.core.masks import halved, lengthened, masked
 
 
 class CnnEncoder(nn.Module):
-    """`shape` is the audio processor's: bands of the spectrogram."""
+    """`shape` is the audio processor's: bands of the spectrogram, frames of a group."""
 
     @dataclass(frozen=True, kw_only=True)
     class Config:
@@ -54,12 +55,14 @@ class CnnEncoder(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, tokens: Tokens) -> Tokens:
-        """values [U, T, M] -> [U, T', D], T' being T halved (rounded up) at every stage."""
-        mask_UT = tokens.mask
-        values_UTCM = masked(tokens.values, mask_UT).unsqueeze(2)
+        """values [U, G, F, M] -> [U, T', D], T' being G * F halved (rounded up) at every stage, and one more."""
+        mask_UT = tokens.mask.unsqueeze(2).expand(tokens.values.shape[:3]).flatten(1)
+        # Two tokens at least, as an exported graph needs them.
+        values_UTM, mask_UT = lengthened(masked(tokens.values.flatten(1, 2), mask_UT), mask_UT, 2 ** len(self.norms))
+        values_UTCM = values_UTM.unsqueeze(2)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             values_UTCM = convolution(values_UTCM.transpose(1, 2)).transpose(1, 2)
-            mask_UT = mask_UT[:, ::2]
+            mask_UT = halved(mask_UT)
             # Set to zero at every stage: past its end a sound must look the same, however long the others are.
             values_UTCM = torch.relu(_over_frames(norm, values_UTCM, mask_UT, training=self.training))
             values_UTCM = values_UTCM.masked_fill(~mask_UT[:, :, None, None], 0.0)

@@ -1,5 +1,5 @@
-"""Convolutions over time, then a bidirectional GRU: mel spectrograms [U, T, M] to one token every 40 ms that knows what
-was heard before and after it. Shape legend: U sounds, T frames, M bands, D width, H half of it (one direction).
+"""Convolutions over time, then a bidirectional GRU: mel spectrograms [U, G, F, M] to one token every 40 ms that knows
+what was heard before and after it. Shape legend: U sounds, G groups of F frames, M bands, D width.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from consilience.core.masks import both_ways, masked
 
 
 class GruEncoder(nn.Module):
-    """`shape` is the audio processor's: bands of the spectrogram.
+    """`shape` is the audio processor's: bands of the spectrogram, frames of a group.
 
     D. Amodei et al.: Deep Speech 2, 2016 (convolutions that shorten, recurrence above them), much smaller.
     """
@@ -35,20 +35,19 @@ class GruEncoder(nn.Module):
     def __init__(self, config: Config, shape: dict[str, int]) -> None:
         super().__init__()
         self.width = config.width
-        self.first = nn.Conv1d(shape["bands"], config.width, 5, stride=2, padding=2)
-        self.second = nn.Conv1d(config.width, config.width, 5, stride=2, padding=2)
+        self.first = nn.Conv1d(shape["group"] * shape["bands"], config.width, 3, padding=1)
+        self.second = nn.Conv1d(config.width, config.width, 3, padding=1)
         self.norm = nn.LayerNorm(config.width)
         self.dropout = nn.Dropout(config.dropout)
         self.forwards = nn.GRU(config.width, config.width // 2, batch_first=True)
         self.backwards = nn.GRU(config.width, config.width // 2, batch_first=True)
 
     def forward(self, tokens: Tokens) -> Tokens:
-        """values [U, T, M] -> [U, T', D], T' a quarter of T (rounded up)."""
-        mask_UT, values_UTD = tokens.mask, masked(tokens.values, tokens.mask)
+        """values [U, G, F, M] -> [U, G, D] in the same mask."""
+        mask_UG, values_UGD = tokens.mask, masked(tokens.values.flatten(2), tokens.mask)
         for convolution in (self.first, self.second):
-            mask_UT = mask_UT[:, ::2]
-            values_UTD = torch.relu(convolution(values_UTD.transpose(1, 2)).transpose(1, 2))
-            values_UTD = masked(values_UTD, mask_UT)
-        values_UTD = self.dropout(self.norm(values_UTD))
-        said_UTD = self.dropout(both_ways(self.forwards, self.backwards, values_UTD, mask_UT))
-        return Tokens(values=masked(said_UTD, mask_UT), mask=mask_UT)
+            values_UGD = torch.relu(convolution(values_UGD.transpose(1, 2)).transpose(1, 2))
+            values_UGD = masked(values_UGD, mask_UG)
+        values_UGD = self.dropout(self.norm(values_UGD))
+        said_UGD = self.dropout(both_ways(self.forwards, self.backwards, values_UGD, mask_UG))
+        return Tokens(values=masked(said_UGD, mask_UG), mask=mask_UG)
