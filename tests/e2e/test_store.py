@@ -23,8 +23,10 @@ CONFIG = {
     "data": {"workers": 0},
     "classic": {"single": ["linear"], "joined": ["linear"]},
     "audit": {"at_end": False},
+    "report": {"errors": 0},
 }
-"""The audit measures what an input costs by loading and featurising some of its cells afresh."""
+"""The audit measures what an input costs by loading and featurising some of its cells afresh, and the report shows the
+cells of the worst errors as they are in their files."""
 
 
 class Spy:

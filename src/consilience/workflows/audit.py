@@ -287,8 +287,9 @@ def _copy(item: Shared, subject: Subject) -> dict[str, Any]:
         [held.table.line(int(held.rows[a])), train.table.line(int(train.rows[b]))]
         for a, b in zip(item.rows[:EXAMPLES], item.twins[:EXAMPLES], strict=True)
     ]
-    same = train.table is held.table
-    example = f"row {pairs[0][0]} is row {pairs[0][1]}" + ("" if same else f" of {Path(train.table.name).name}")
+    same = train.table is held.table and not held.table.files
+    file = Path(train.table.file(int(train.rows[item.twins[0]]))).name
+    example = f"row {pairs[0][0]} is row {pairs[0][1]}" + ("" if same else f" of {file}")
     of = len(held.rows)
     said = verdicts.say(
         item.kind,
