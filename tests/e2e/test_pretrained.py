@@ -106,6 +106,14 @@ def test_permuted_rows_and_missing_cells(place):
     assert np.isfinite(model.predict_proba({"photo": None, "review": None, "price": 3})).all()
 
 
+def test_export_says_why_not(place, capsys):
+    folder, _ = place
+    capsys.readouterr()
+    assert main(["export", str(folder / "run"), "--to", "onnx", "--out", str(folder / "exported")]) == 2
+    assert "is seen through the backbone" in capsys.readouterr().err
+    assert not (folder / "exported").exists()
+
+
 def test_served_answers_are_the_same(place):
     import asyncio
 
@@ -194,6 +202,10 @@ def test_encode_fills_the_store(place, capsys):
         (["--backbone", "text=package:nothing"], "unknown packaged weights"),
         (["--backbone", "text=hub:nobody/nothing"], "--allow-download"),
         (["--backbone", "text"], "write it as KEY=FOLDER"),
+        (["--backbone", "text=letters", "text=mine"], "text is given twice"),
+        (["--backbone", "text=letters", "--set", "pretrained.keep.cut=1"], "follows from unfreeze"),
+        (["--backbone", "text=letters", "--set", 'pretrained.fusions=["nothing"]'], "unknown fusion 'nothing'"),
+        (["--backbone", "text=patches"], "no text backbone that is known here"),
         (["--backbone", "tabular=letters"], "no backbones of this modality"),
         ([], "needs weights"),
     ],

@@ -71,6 +71,8 @@ class _Cell:
     raw: RawCell
     key: bytes | None = None
     """Of its content; None when there is none that can be used."""
+    group: int = -1
+    """Of media: the hash of the content that tells rows apart."""
     length: int = 0
     outcome: Outcome | None = None
     """None until it is loaded. Holds the value only of what is not media."""
@@ -114,26 +116,28 @@ def encode(
             land(number, [cell.outcome or load_media(job, cell.raw) for cell in batch])
     encoding.tally.distinct += len(first)
     found = vectors.of([*first])
-    return [found.get(cell.key) for cell in seen], [_told(cell, first, job) for cell in seen]  # type: ignore[arg-type]
+    return [found.get(cell.key) for cell in seen], [_told(cell, first) for cell in seen]  # type: ignore[arg-type]
 
 
 def _look(raw: RawCell, job: Job, backbone: Backbone) -> _Cell:
     """The key of a cell. Media are read and not decoded; everything else is loaded, which costs little."""
     if job.modality.media:
         content = read_content(job, raw)
-        return _Cell(raw=raw, key=key(*content) if all(isinstance(part, bytes) for part in content) else None)
+        if not all(isinstance(part, bytes) for part in content):
+            return _Cell(raw=raw)
+        return _Cell(raw=raw, key=key(*content), group=content_hash(content))
     outcome = load_plain(job, raw)
     if outcome.value is None:
         return _Cell(raw=raw, outcome=outcome)
     return _Cell(raw=raw, key=key(outcome.value), length=backbone.length(outcome.value), outcome=outcome)
 
 
-def _told(cell: _Cell, first: Mapping[bytes, _Cell], job: Job) -> Outcome:
+def _told(cell: _Cell, first: Mapping[bytes, _Cell]) -> Outcome:
     """What there is to say of a cell that was loaded, or in whose stead one of the same content was, or whose vectors
     were there already."""
     outcome = cell.outcome or (first[cell.key].outcome if cell.key is not None else None)
     if outcome is None:
-        outcome = Outcome(group=content_hash(read_content(job, cell.raw)))
+        outcome = Outcome(group=cell.group)
     return replace(outcome, value=None)
 
 

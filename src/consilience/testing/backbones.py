@@ -115,3 +115,27 @@ def tiny_wav2vec(folder: Path, *, seed: int = 0, width: int = 16, layers: int = 
         Wav2Vec2Model(config).save_pretrained(folder)
         Wav2Vec2FeatureExtractor().save_pretrained(folder)
     return folder
+
+
+def tiny_video(folder: Path, *, seed: int = 0, width: int = 16, layers: int = 2, side: int = 32) -> Path:
+    """A VideoMAE of two layers on four frames of `side` x `side` pixels, with the settings of its processor."""
+    import torch
+    from transformers import VideoMAEConfig, VideoMAEModel
+
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    config = VideoMAEConfig(
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        intermediate_size=2 * width,
+        image_size=side,
+        patch_size=8,
+        num_frames=4,
+        tubelet_size=2,
+    )
+    with quiet():
+        VideoMAEModel(config).save_pretrained(folder)
+    settings = {"size": {"shortest_edge": side}, "image_mean": [0.5, 0.4, 0.3], "image_std": [0.25, 0.5, 0.2]}
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    return folder

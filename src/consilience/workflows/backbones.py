@@ -20,6 +20,7 @@ from consilience.data.infer import InputPlan
 from consilience.fusion import FEATURE_FUSIONS
 from consilience.modalities import MODALITIES
 from consilience.modalities.backbone import Backbone, BackboneConfig, find_backbone
+from consilience.models.learners import LEARNERS
 from consilience.models.weights import packaged
 from consilience.train.config import TrainConfig
 
@@ -42,6 +43,9 @@ class PretrainedConfig:
     """Cells encoded at once, at most."""
     device: str = "auto"
     """Where cells are encoded: "cpu", "cuda", "mps", or "auto": the fastest that is there."""
+    learners: tuple[Part, ...] = parts(LEARNERS, "linear", linear={"C": 2.0})
+    """Learners fitted on the vectors of each input alone, and of all joined; C is larger than for hand-made features:
+    these vectors are fewer and say more."""
     fusions: tuple[Part, ...] = parts(FEATURE_FUSIONS, "concat", "gated", "film")
     """Feature-level fusions, each trained on the same stored vectors."""
     width: int = 128
@@ -61,6 +65,8 @@ class PretrainedConfig:
             raise ValueError("batch and width must be at least 1")
         if not 0 <= self.dropout < 1:
             raise ValueError("dropout must be at least 0 and below 1")
+        if self.keep.cut:
+            raise ValueError("keep.cut follows from unfreeze: set that, and leave keep.cut at 0")
         if self.unfreeze and not self.fusions:
             raise ValueError("unfreeze needs a fusion to train the layers with: name one in fusions")
         if self.unfreeze < 0 or not 0 < self.pace <= 1:

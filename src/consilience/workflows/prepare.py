@@ -285,10 +285,11 @@ def prepare(
 
 
 def _one_of_each(loaded: Mapping[str, Dataset], plans: Mapping[str, InputPlan]) -> dict[str, Dataset]:
-    """Of inputs that look at the same columns, one: what the table holds is to be said once."""
-    first: dict[tuple[str, ...], str] = {}
+    """Of inputs that look at the same cells as they are and through backbones, one: what the table holds is to be said
+    once."""
+    first: dict[tuple[str, tuple[str, ...]], str] = {}
     for name, plan in plans.items():
-        first.setdefault(plan.columns, name)
+        first.setdefault((plan.modality, plan.columns), name)
     return {
         side: Dataset(inputs={name: dataset.inputs[name] for name in first.values()}, rows=dataset.rows)
         for side, dataset in loaded.items()

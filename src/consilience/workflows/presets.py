@@ -133,8 +133,8 @@ def pretrained(setting: Setting) -> Iterator[Candidate]:
     if not names:
         return
     assert config is not None
-    linear = ClassicConfig().single[:1]
-    yield from classic(setting, ClassicConfig(single=linear, joined=linear), names=names, preset="pretrained")
+    learners = ClassicConfig(single=config.learners, joined=config.learners)
+    yield from classic(setting, learners, names=names, preset="pretrained")
     for place, (fusion, title) in enumerate(zip(config.fusions, titles(config.fusions), strict=True)):
         shape = DeepConfig(fusion=fusion, width=config.width, dropout=config.dropout)
         share = 1 / (len(config.fusions) - place + 1)

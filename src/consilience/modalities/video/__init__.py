@@ -42,6 +42,10 @@ PREVIEW_FRAMES = 4
 """Frames shown of a film."""
 
 ENCODERS = Family("video encoder", {"gru": "consilience.modalities.video.encoders.gru:GruEncoder"})
+BACKBONES = Family(
+    "video backbone", {"transformers": "consilience.modalities.video.backbones.transformers:TransformersVideo"}
+)
+
 
 HEADERS = 50
 """Headers read to decide the size."""
@@ -97,6 +101,7 @@ class Video(Modality):
     joint: ClassVar[bool] = False
     libraries: ClassVar[tuple[str, ...]] = ("av",)
     encoders: ClassVar[Family] = ENCODERS
+    backbones: ClassVar[Family] = BACKBONES
     default_encoder: ClassVar[str] = "gru"
     Config: ClassVar[type] = VideoConfig
 

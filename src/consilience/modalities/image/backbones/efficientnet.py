@@ -15,8 +15,8 @@ from consilience.core.batch import Tokens
 from consilience.core.errors import UserError
 from consilience.core.masks import masked
 from consilience.modalities.backbone import Backbone, model_type, read_json, weight_files
-from consilience.modalities.image.backbones.pixels import Pixels
 from consilience.modalities.image.config import Config
+from consilience.modalities.pixels import Pixels
 
 TYPE = "efficientnet-lite"
 
@@ -49,7 +49,8 @@ class EfficientNetLite(Backbone):
         return Pixels.read(self.folder, int(self._config["image_size"]))
 
     def load_config(self, config: Config) -> Config:
-        return self.pixels.load_config(config)
+        """Of `config` only what changes a loaded picture: it is part of the key that vectors are stored under."""
+        return Config(size=self.pixels.load, fit=self.pixels.fit, background=config.background)
 
     def length(self, value: Any) -> int:
         return 1

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from consilience.modalities.backbone import model_type, read_json
-from consilience.modalities.image.backbones.pixels import Pixels
 from consilience.modalities.image.config import Config
+from consilience.modalities.pixels import Pixels
 from consilience.modalities.stack import Stack, from_folder
 
 SIDE = 224
@@ -57,7 +57,8 @@ class TransformersImage(Stack):
         return Pixels.read(self.folder, side if isinstance(side, int) else SIDE)
 
     def load_config(self, config: Config) -> Config:
-        return self.pixels.load_config(config)
+        """Of `config` only what changes a loaded picture: it is part of the key that vectors are stored under."""
+        return Config(size=self.pixels.load, fit=self.pixels.fit, background=config.background)
 
     def length(self, value: Any) -> int:
         return 1

@@ -1,7 +1,7 @@
 """How a backbone wants its pictures, read off the `preprocessor_config.json` of its folder, and how they become that.
 
 Pictures are decoded and scaled by our own code (the same as everywhere, with its limits); cutting out the middle,
-scaling the numbers and normalising are done here. Knows no network.
+scaling the numbers and normalising are done here. Knows no network and no modality.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import numpy as np
 
 from consilience.core.errors import UserError
 from consilience.modalities.backbone import read_json
-from consilience.modalities.image.config import Config
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -55,11 +54,7 @@ class Pixels:
             std=np.array(std if normal else (1, 1, 1), np.float32),
         )
 
-    def load_config(self, config: Config) -> Config:
-        """Of `config` only what changes a loaded picture: it is part of the key that vectors are stored under."""
-        return Config(size=self.load, fit=self.fit, background=config.background)
-
-    def tensor(self, values: Sequence[np.ndarray]) -> Any:
+    def tensor(self, values: Sequence[np.ndarray] | np.ndarray) -> Any:
         """[U] pictures [load, load, 3] uint8 -> a float tensor [U, 3, side, side] in channels-last order."""
         import torch
 
