@@ -16,7 +16,7 @@ RUNTIME_STAMP := $(RUNTIME)/.installed
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo test test-fast runtime-test docs-test lint types format bench clean
+.PHONY: help setup dev demo test test-fast runtime-test docs-test reference lint types format bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +42,9 @@ runtime-test: $(DEV_STAMP) $(RUNTIME_STAMP) ## predict and serve an exported mod
 
 docs-test: $(DEV_STAMP) ## run every code block of README.md and docs/
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/docs $(ARGS)
+
+reference: $(DEV_STAMP) ## write docs/reference/ anew from docstrings, --help and settings
+	$(BIN)/python docs/reference/make.py
 
 lint: $(DEV_STAMP) ## check style, format and layers
 	$(BIN)/ruff check .

@@ -41,6 +41,7 @@ def main() -> None:
     print(f"{given.rows:,} rows, {'CSV' if given.csv else 'Parquet'}; {machine()}")
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
         table = folder / f"table_{given.rows}{'.csv' if given.csv else '.parquet'}"
         if not table.exists():
             write(table, given.rows)

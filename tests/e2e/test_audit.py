@@ -132,7 +132,8 @@ def test_plants_are_named(tmp_path):
     table = rows()
     for name, cells in table.items():
         cells += [cell.upper() if name == "note" else cell for cell in cells[:40]]
-    found = fitted(table, tmp_path / "copies").audit
+    assert fitted(table, tmp_path / "together").audit["duplicates"] == []  # the split keeps such rows on one side
+    found = fitted(table, tmp_path / "copies", data={"group_repeats": False}).audit
     assert named(found)[1] == {"rows", "texts"}
     assert len(found["duplicates"][0]["examples"][0]) == 2
 
@@ -217,3 +218,11 @@ def test_a_run_whose_table_has_changed_says_so(clean, tmp_path):
     with pytest.raises(UserError, match="Give a table"):
         audit(folder)
     assert audit(folder, rows(100, seed=2))["rows"] == 100
+
+
+def test_when_time_is_up_it_says_what_it_did_not_look_for(clean):
+    found = audit(clean.run, seconds=1e-3)
+    assert any(said.startswith("time was up: leaks") for said in found["skipped"])
+    assert found["verdict"][0] == "No input was found that does not earn its keep."
+    assert found["retrained_with"] is None
+    assert found["shapley"]["values"]

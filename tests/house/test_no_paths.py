@@ -1,4 +1,7 @@
-"""No file of the project names this or that machine: no absolute path of ours, no package registry's host."""
+"""No file of the project names this or that machine: no absolute path of ours, no package registry's host.
+
+And no merge is left half-done.
+"""
 
 from __future__ import annotations
 
@@ -50,3 +53,16 @@ def test_the_check_finds(line: str) -> None:
 @pytest.mark.parametrize("line", ["src/consilience/workflows/fit.py", "a/work/b", "${ROOT}/work", "frame/work"])
 def test_the_check_lets_through(line: str) -> None:
     assert not PATTERN.search(line)
+
+
+def test_no_merge_was_left_half_done() -> None:
+    marks = re.compile(rf"^(?:{'<' * 7} |{'>' * 7} |{'=' * 7}$)", re.M)
+    found = []
+    for path in project_files():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:  # not a text
+            continue
+        if marks.search(text):
+            found.append(str(path.relative_to(ROOT)))
+    assert found == []

@@ -25,6 +25,8 @@ CLASS = 0.97
 """F1 of a single class from which a column is said to give it away."""
 FEWEST = 12
 """Held-out rows (of the class, of the groups) from which anything is said."""
+LEAKS = ("target", "class", "input")
+"""Kinds of suspects beside which no other input can show what it is worth."""
 _BINS, _FEW = 48, 40
 
 

@@ -11,6 +11,7 @@ import hashlib
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -40,6 +41,8 @@ _CHUNK_CELLS = 32
 _CHUNK_STREAMED = 4  # each may take seconds, and the workers should end at about the same time
 _CHUNK_BYTES = 16_000_000
 _MOST_CRASHES = 50
+_LOOK = 1.0
+"""Seconds after which a worker looks whether its parent is still there."""
 # The decoders' own threads would only fight the other workers for the same cores.
 _ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -214,7 +217,15 @@ def _put_away(outcomes: Sequence[Outcome], space: Space) -> list[Outcome]:
     return done
 
 
-def _start_worker() -> None:
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent has ended, however that ended: nobody else tells an idle worker."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    os._exit(1)
+
+
+def _start_worker(parent: int) -> None:
+    threading.Thread(target=_end_with, args=(parent,), name="end with the parent", daemon=True).start()
     # Ctrl-C reaches the whole process group; only the parent acts on it, by ending its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "SIGALRM"):
@@ -340,7 +351,11 @@ class Workers:
             from loky import ProcessPoolExecutor
 
             self._executor = ProcessPoolExecutor(
-                max_workers=count, timeout=self._idle, initializer=_start_worker, env=_ENVIRONMENT
+                max_workers=count,
+                timeout=self._idle,
+                initializer=_start_worker,
+                initargs=(os.getpid(),),
+                env=_ENVIRONMENT,
             )
         chosen = [places[i] for i in chunk], [cells[i] for i in chunk]
         future: Future[list[Outcome]] = self._executor.submit(_load_in_worker, job, *chosen)

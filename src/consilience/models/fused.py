@@ -19,12 +19,15 @@ register_pytrees()
 
 
 class Summary(nn.Module):
-    """Encoder tokens [U, T, D'] -> what a fusion takes: one token [U, 1, D] (mean and maximum over T), or all."""
+    """Encoder tokens [U, T, D'] -> what a fusion takes: one token [U, 1, D] (mean and maximum over T), or all.
 
-    def __init__(self, encoded: int, width: int, *, pooled: bool, dropout: float) -> None:
+    `single`: T is always 1, so there is nothing to sum up.
+    """
+
+    def __init__(self, encoded: int, width: int, *, pooled: bool, single: bool, dropout: float) -> None:
         super().__init__()
-        self.pooled = pooled
-        self.project = nn.Linear(2 * encoded if pooled else encoded, width)
+        self.pooled = pooled and not single
+        self.project = nn.Linear(2 * encoded if self.pooled else encoded, width)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Tokens) -> Tokens:
@@ -48,7 +51,13 @@ class FusedModel(nn.Module):
         self.names = tuple(names)
         self.encoders = nn.ModuleList(encoders[n] for n in names)
         self.summaries = nn.ModuleList(
-            Summary(int(encoders[n].width), config.width, pooled=fusion.pooled, dropout=config.dropout)  # type: ignore[arg-type]
+            Summary(
+                int(encoders[n].width),  # type: ignore[arg-type]
+                config.width,
+                pooled=fusion.pooled,
+                single=getattr(encoders[n], "single", False),
+                dropout=config.dropout,
+            )
             for n in names
         )
         self.fusion = fusion(config.fusion.config, names, config.width)
@@ -85,7 +94,7 @@ class FusedModel(nn.Module):
 
 def _encode(encoder: nn.Module, tokens: Tokens) -> Tokens:
     """Encode distinct cells. While training, missing ones stay out: batch statistics are of real cells only."""
-    if not encoder.training:
+    if not encoder.training or getattr(encoder, "apart", False):
         return encoder(tokens)  # type: ignore[no-any-return]
     present = tokens.present
     if bool(present.all()):

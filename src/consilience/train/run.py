@@ -181,7 +181,7 @@ class _Stepper:
         config: TrainConfig,
         names: Sequence[str],
         rng: np.random.Generator,
-        weights: np.ndarray | None,
+        weights: np.ndarray | None = None,
     ) -> None:
         self.model, self.view, self.target, self.task = model, view, target, task
         self.config, self.names, self.rng = config, names, rng

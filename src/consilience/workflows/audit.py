@@ -19,7 +19,7 @@ from consilience.bundle.model import same_cells
 from consilience.core.progress import Deadline, Reporter
 from consilience.data.cells import Dataset
 from consilience.data.duplicates import EXAMPLES, Shared
-from consilience.data.leaks import Suspect
+from consilience.data.leaks import LEAKS, Suspect
 from consilience.evaluate import verdicts
 from consilience.evaluate.base import Metric
 from consilience.evaluate.paired import Scores, difference
@@ -145,7 +145,8 @@ def examine(
     cost = exam.cost(reporter)
     copies: list[Shared] = []
     found: list[Suspect] = []
-    if subject.train is not None and loaded is not None:
+    looked = subject.train is not None and loaded is not None and deadline.left > 0
+    if looked and subject.train is not None and loaded is not None:
         copies, skipped = suspects.shared((subject.train, loaded[0]), (subject.held, loaded[1]), subject.inputs)
         exam.skipped += skipped
         powers = {name: _power(scores, nothing, exam.judge.metric) for name, scores in alone.items()}
@@ -153,51 +154,39 @@ def examine(
             subject.train, subject.held, subject.inputs, powers=powers, apart=targets, group=group, seed=seed
         )
     else:
-        exam.skipped.append("the training rows are not at hand: leaks and copies across the split were not looked for")
+        why = "the training rows are not at hand" if loaded is None else "time was up"
+        exam.skipped.append(f"{why}: leaks and copies across the split were not looked for")
     lost = exam.retrained(combined, every=form == "full")
     if subject.recipe is None and len(exam.names) > 1:
         exam.skipped.append("subsets of inputs are of the model masked, not of models trained without the others")
-    metric = exam.judge.metric
     every = same_cells(subject.inputs)
-    leaking = {n for s in found for n, ways in every.items() if s.column in (n, *subject.inputs[ways[0]].plan.columns)}
-    inputs: dict[str, Any] = {}
-    for name in sorted({*exam.names, *subject.alone}):
-        used = name in exam.names
-        numbers = {
-            "alone": difference(alone[name] - nothing) if name in alone else None,
-            "missing": difference(missing[name]) if used else None,
-            "permuted": difference(permuted[name]) if used else None,
-            "retrained": difference(lost[name]) if name in lost else None,
-            "shapley": shares["values"].get(name),
-            "cost": cost.get(name),
-        }
-        verdict, key = verdicts.judge(
-            used=used,
-            gain=difference(full - nothing),
-            permuted=numbers["permuted"],
-            alone=numbers["alone"],
-            retrained=numbers["retrained"],
-        )
-        if verdict in verdicts.FINDINGS and leaking - {name}:
-            verdict, key = "unclear", "unclear_leak"
-        rows = len(exam.held.target)
-        inputs[name] = {**numbers, "verdict": verdict, "said": _say_input(name, key, numbers, metric, rows)}
+    leaking = {
+        name
+        for suspect in found
+        for name, ways in every.items()
+        if suspect.kind in LEAKS and suspect.column in (name, *subject.inputs[ways[0]].plan.columns)
+    }
+    losses = {"missing": missing, "permuted": permuted, "retrained": lost}
+    inputs = {
+        name: _judged(exam, name, alone.get(name), losses, shares["values"].get(name), cost.get(name), leaking - {name})
+        for name in sorted({*exam.names, *subject.alone})
+    }
     confidence = verdicts.calibration(reliability, seed=seed)
     if confidence is not None:
         said = verdicts.say(confidence.pop("says"), **{k: f"{v:.1%}" for k, v in confidence.items()})
         confidence["said"] = said
-    leaks = [_suspect(suspect) for suspect in found]
+    named = [_suspect(suspect) for suspect in found]
     twins = [_copy(item, subject) for item in copies]
-    findings = [item["said"] for item in [*leaks, *twins]]
+    findings = [item["said"] for item in [*named, *twins]]
     findings += [given["said"] for given in inputs.values() if given["verdict"] in verdicts.FINDINGS]
-    clean = verdicts.say("clean_inputs" if loaded is None else "clean")
+    clean = verdicts.say("clean" if looked else "clean_inputs")
     rest = [given["said"] for given in inputs.values() if given["said"] not in findings]
     return {
         "form": form,
         "model": subject.name,
         "on": subject.on,
         "rows": len(exam.held.target),
-        "metric": metric.name,
+        "metric": exam.judge.metric.name,
         "score": exam.judge.told(full),
         "gain": difference(full - nothing),
         "baselines": lines,
@@ -205,7 +194,7 @@ def examine(
         "retrained_with": subject.recipe.name if subject.recipe is not None and lost else None,
         "shapley": shares,
         "inputs": inputs,
-        "leaks": leaks,
+        "leaks": named,
         "duplicates": twins,
         "calibration": confidence,
         "findings": findings,
@@ -213,6 +202,33 @@ def examine(
         "skipped": exam.skipped,
         "seconds": round(time.monotonic() - started, 2),
     }
+
+
+def _judged(
+    exam: Examination,
+    name: str,
+    alone: Scores | None,
+    losses: Mapping[str, Mapping[str, Scores]],
+    share: dict[str, Any] | None,
+    cost: dict[str, float] | None,
+    leaking: set[str],
+) -> dict[str, Any]:
+    """The numbers of one input and what is said of it. `losses`: by way of losing it, by input; `leaking`: other inputs
+    that look like a leak."""
+    numbers: dict[str, Any] = {"alone": None if alone is None else difference(alone - exam.nothing)}
+    numbers |= {way: difference(of[name]) if name in of else None for way, of in losses.items()}
+    numbers |= {"shapley": share, "cost": cost}
+    verdict, key = verdicts.judge(
+        used=name in exam.names,
+        gain=difference(exam.full - exam.nothing),
+        permuted=numbers["permuted"],
+        alone=numbers["alone"],
+        retrained=numbers["retrained"],
+    )
+    if verdict in verdicts.FINDINGS and leaking:
+        verdict, key = "unclear", "unclear_leak"
+    said = _say_input(name, key, numbers, exam.judge.metric, len(exam.held.target))
+    return {**numbers, "verdict": verdict, "said": said}
 
 
 def write(found: Mapping[str, Any], path: Path) -> None:
@@ -271,8 +287,9 @@ def _copy(item: Shared, subject: Subject) -> dict[str, Any]:
         [held.table.line(int(held.rows[a])), train.table.line(int(train.rows[b]))]
         for a, b in zip(item.rows[:EXAMPLES], item.twins[:EXAMPLES], strict=True)
     ]
-    same = train.table is held.table
-    example = f"row {pairs[0][0]} is row {pairs[0][1]}" + ("" if same else f" of {Path(train.table.name).name}")
+    same = train.table is held.table and not held.table.files
+    file = Path(train.table.file(int(train.rows[item.twins[0]]))).name
+    example = f"row {pairs[0][0]} is row {pairs[0][1]}" + ("" if same else f" of {file}")
     of = len(held.rows)
     said = verdicts.say(
         item.kind,

@@ -230,7 +230,7 @@ def finish(
         inputs={name: prepared.inputs[name] for name in best.inputs},
         member=best.member,
         limits=config.limits,
-        columns=tuple(sorted(c for given in prepared.inputs.values() for c in given.plan.columns)),
+        columns=tuple(sorted({c for given in prepared.inputs.values() for c in given.plan.columns})),
     )
     save(model, out / "bundle", config=config, facts=facts, baseline=report.baseline(prepared, best.answers))
     fitted = FitResult(

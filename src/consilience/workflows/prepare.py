@@ -399,7 +399,10 @@ def _fit(plan: InputPlan, config: Any, cells: Cells, rows: np.ndarray, view: Fro
         backbone = view.backbone
         if backbone.config.cut:
             return FrozenProcessor.plain(backbone.width, name=backbone.name)
-        return FrozenProcessor.fit(values, weights=counts[seen], width=backbone.width, name=backbone.name)
+        single = backbone.config.tokens == "pooled"
+        return FrozenProcessor.fit(
+            values, weights=counts[seen], width=backbone.width, name=backbone.name, single=single
+        )
     return MODALITIES.load(plan.modality)().fit(values, config, weights=counts[seen])  # type: ignore[no-any-return]
 
 

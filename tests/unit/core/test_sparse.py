@@ -32,6 +32,12 @@ def test_take_with_repeats_and_none(pair) -> None:
     assert ours.take(np.array([], np.int64)).shape == (0, 25)
 
 
+def test_taking_all_rows_copies_nothing(pair) -> None:
+    ours, matrix = pair
+    assert ours.take(np.arange(40)) is ours
+    np.testing.assert_array_equal(ours.take(np.arange(40)[::-1]).to_scipy().toarray(), matrix[::-1].toarray())
+
+
 def test_columns(pair) -> None:
     ours, matrix = pair
     keep = np.array([4, 0, 24])

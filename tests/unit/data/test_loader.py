@@ -344,3 +344,52 @@ def marked(mark: str) -> list[int]:
         except OSError:  # ended meanwhile, or another user's
             continue
     return found
+
+
+IDLE = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from fakes_for_data import Blob
+from consilience.core.limits import Limits
+from consilience.data.workers import Job, Workers
+
+with Workers(2) as pool:
+    job = Job(modality=Blob(), config=(), root=Path("."), limits=Limits())
+    pool.load(job, [(b"%04d" % i,) for i in range(100)], range(100), lambda n: None)
+    print("idle", flush=True)
+    time.sleep(100)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+def test_workers_end_with_a_process_that_was_killed() -> None:
+    """Idle ones too: they wait for work that nobody can send any more."""
+    command = [sys.executable, "-c", IDLE, FOLDER]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "idle\n"
+        children = [stat.parent for stat in Path("/proc").glob("[0-9]*/stat") if _parent(stat) == process.pid]
+        workers = [child for child in children if _is_worker(child)]
+        process.kill()
+    assert len(workers) == 2
+    patience = time.monotonic() + 30
+    while any(map(_is_worker, workers)) and time.monotonic() < patience:
+        time.sleep(0.1)
+    assert not any(map(_is_worker, workers))
+
+
+def _parent(stat: Path) -> int:
+    try:
+        return int(stat.read_text().rpartition(")")[2].split()[1])
+    except (OSError, ValueError):
+        return -1
+
+
+def _is_worker(process: Path) -> bool:
+    """Whether the process is there and is one of loky's."""
+    try:
+        return b"LokyProcess" in (process / "cmdline").read_bytes()
+    except OSError:
+        return False

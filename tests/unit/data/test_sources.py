@@ -263,3 +263,16 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         sources.write({"a": [1], "b": []}, tmp_path / "u.csv")
     with pytest.raises(DataError, match="cannot be written"):
         sources.write({"a": [1]}, tmp_path / "absent" / "u.csv")
+
+
+def test_a_file_of_large_values_is_not_held(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    with pq.ParquetWriter(tmp_path / "t.parquet", pa.schema([("p", pa.binary())])) as writer:
+        for _ in range(40):
+            writer.write_table(pa.table({"p": pa.array([rng.bytes(500_000) for _ in range(3)], pa.binary())}))
+    column = sources.read(tmp_path / "t.parquet")["p"]
+    before, most, rows = pa.total_allocated_bytes(), 0, 0
+    for cell in column:
+        most, rows = max(most, pa.total_allocated_bytes() - before), rows + len(cell) // 500_000
+    assert rows == 120
+    assert most < 48_000_000  # of 60 MB; a block is 32

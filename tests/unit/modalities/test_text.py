@@ -426,6 +426,14 @@ def test_any_texts_pass_through(values: list[str | None]) -> None:
     assert UNKNOWN not in tokens.values[[bool(text and tokenise(text, symbols=True)) for text in values]]
 
 
+def test_runs_of_characters_are_for_tables_that_are_not_large() -> None:
+    large, small = replace(sample([]), rows=1_000_000), replace(sample([]), rows=199_999)
+    assert TEXT.resolve(Config(), [small], ["text"]).chars
+    assert not TEXT.resolve(Config(), [large], ["text"]).chars
+    assert TEXT.resolve(Config(chars_below=2_000_000), [large], ["text"]).chars
+    assert not TEXT.resolve(Config(chars=False), [small], ["text"]).chars
+
+
 def test_every_setting_of_the_features_changes_them() -> None:
     plain = fit(MIXED).state().arrays
     for change in (

@@ -156,6 +156,26 @@ def test_sparse_columns_that_training_never_saw_are_ignored():
     np.testing.assert_allclose(design.matrix(fresh.features, np.arange(2)) @ coefficients, want)
 
 
+def test_what_a_design_learns_of_sparse_cells_does_not_hang_on_the_stretches(monkeypatch):
+    from consilience.models.learners import design
+
+    rng = np.random.default_rng(0)
+    dense = (rng.random((50, 30)) < 0.2) * rng.random((50, 30))
+    dense[:, 7] = 0
+    r, c = np.nonzero(dense)
+    ends = np.concatenate([[0], np.cumsum((dense > 0).sum(1))])
+    words = CSR(values=dense[r, c].astype(np.float32), indices=c.astype(np.int32), indptr=ends, width=30)
+    features = Features(matrix=words, present=np.ones(50, bool), names=tuple(map(str, range(30))))
+    weights, index = rng.random(80), rng.integers(0, 50, 80)
+    whole = Design.fit(Block(features=features, index=index), weights)
+    monkeypatch.setattr(design, "_SPARSE_CELLS", 7)
+    parts = Design.fit(Block(features=features, index=index), weights)
+    assert 7 not in whole.seen
+    np.testing.assert_array_equal(parts.seen, whole.seen)
+    np.testing.assert_allclose(parts.mean, whole.mean, rtol=1e-6)
+    np.testing.assert_allclose(whole.mean, (weights @ dense[index])[whole.seen] / weights.sum(), rtol=1e-5)
+
+
 def test_columns_that_never_vary_say_nothing():
     matrix = np.array([[3.3, 1.0], [3.3, 2.0], [3.3, 3.0]], np.float32)
     design = Design.fit(block_of(matrix), np.ones(3))

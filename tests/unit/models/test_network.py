@@ -170,7 +170,7 @@ def stepper(member, seen, target, **config):
     settings = TrainConfig(augment=False, modality_dropout=0.0, optimizer="sgd", lr=0.5, warmup=0.0, **config)
     member.model.train()
     names = ["x", "y.z"]
-    return _Stepper(member.model, seen, target, TASK, settings, names, np.random.default_rng(0))
+    return _Stepper(member.model, seen, target, TASK, settings, names, np.random.default_rng(0), None)
 
 
 def steady(**deep):

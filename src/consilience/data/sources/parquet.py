@@ -110,10 +110,11 @@ class _InFile:
 
     def _open(self, begin: int) -> None:
         group = max(0, bisect_right(self._starts, begin) - 1)
-        groups = list(range(group, len(self._starts) - 1))
-        # One column at a time: threads would only hold more of them at once.
+        # One column at a time: threads would only hold more of them at once. And one row group at a time: a reader of
+        # several keeps what it has decoded of all of them until it ends.
         options = {"batch_size": self._block, "columns": [self._column], "use_threads": False}
-        self._batches = self._file.iter_batches(row_groups=groups, **options)
+        groups = range(group, len(self._starts) - 1)
+        self._batches = (batch for g in groups for batch in self._file.iter_batches(row_groups=[g], **options))
         self._rest, self._held = [], 0
         skip = begin - self._starts[group]
         while skip > 0:

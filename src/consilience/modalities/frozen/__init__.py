@@ -27,12 +27,14 @@ LEAST_DEVIATION = 1e-4
 class FrozenProcessor(Processor):
     """Mean and deviation of each of the D numbers over the training cells, so that networks see numbers around 0."""
 
-    def __init__(self, mean: np.ndarray, deviation: np.ndarray, *, name: str) -> None:
-        """`name`: the backbone's, for the names of the features."""
-        self.name, self._mean, self._deviation = name, mean, deviation
+    def __init__(self, mean: np.ndarray, deviation: np.ndarray, *, name: str, single: bool = False) -> None:
+        """`name`: the backbone's, for the names of the features. `single`: no cell is ever more than one vector."""
+        self.name, self.single, self._mean, self._deviation = name, single, mean, deviation
 
     @classmethod
-    def fit(cls, values: Values, *, weights: np.ndarray, width: int, name: str) -> FrozenProcessor:
+    def fit(
+        cls, values: Values, *, weights: np.ndarray, width: int, name: str, single: bool = False
+    ) -> FrozenProcessor:
         """`weights` [U] of the training cells. Sums are exact, so the order of the cells is irrelevant."""
         sums: list[np.ndarray] = []
         total = 0.0
@@ -42,11 +44,11 @@ class FrozenProcessor(Processor):
                 sums.append(np.concatenate([vectors.mean(0), (vectors**2).mean(0)]) * weight)
                 total += float(weight)
         if not total:
-            return cls(np.zeros(width, np.float32), np.ones(width, np.float32), name=name)
+            return cls(np.zeros(width, np.float32), np.ones(width, np.float32), name=name, single=single)
         first, second = np.split(_exact_sum(sums) / total, 2)
         deviation = np.sqrt(np.maximum(second - first**2, 0.0))
         deviation = np.maximum(deviation, LEAST_DEVIATION)
-        return cls(first.astype(np.float32), deviation.astype(np.float32), name=name)
+        return cls(first.astype(np.float32), deviation.astype(np.float32), name=name, single=single)
 
     @classmethod
     def plain(cls, width: int, *, name: str) -> FrozenProcessor:
@@ -72,14 +74,17 @@ class FrozenProcessor(Processor):
         return Features(matrix=matrix, present=present, names=tuple(f"{self.name} {d}" for d in range(matrix.shape[1])))
 
     def shape(self) -> dict[str, int]:
-        return {"width": len(self._mean)}
+        return {"width": len(self._mean), "single": int(self.single)}
 
     def state(self) -> State:
-        return State(arrays={"mean": self._mean, "deviation": self._deviation}, meta={"name": self.name})
+        return State(
+            arrays={"mean": self._mean, "deviation": self._deviation}, meta={"name": self.name, "single": self.single}
+        )
 
     @classmethod
     def restore(cls, state: State) -> FrozenProcessor:
-        return cls(state.arrays["mean"], state.arrays["deviation"], name=state.meta["name"])
+        said = state.meta
+        return cls(state.arrays["mean"], state.arrays["deviation"], name=said["name"], single=said["single"])
 
 
 def _exact_sum(rows: Sequence[np.ndarray]) -> np.ndarray:

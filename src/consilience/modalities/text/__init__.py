@@ -50,11 +50,15 @@ class Text(Modality):
         return sniff(column)
 
     def resolve(self, config: TextConfig, columns: Sequence[ColumnSample], kinds: Sequence[str]) -> TextConfig:
-        """Notes the names of the columns. Raises ConfigError when the config names others."""
+        """Notes the names of the columns, and whether there are few enough rows for runs of characters.
+
+        Raises ConfigError when the config names other columns.
+        """
         names = tuple(column.name for column in columns)
         if config.columns not in ((), names):
             raise ConfigError([f"columns: this input has the columns {list(names)}, not {list(config.columns)}"])
-        return replace(config, columns=names)
+        few = all(column.rows < config.chars_below for column in columns)
+        return replace(config, columns=names, chars=config.chars and few)
 
     def key(self, cell: tuple[Any, ...]) -> Hashable:
         """The cell as it is read: 1 and True are equal in Python, but "1" and "True" are different texts."""

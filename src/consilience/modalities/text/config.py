@@ -25,6 +25,9 @@ class Config:
     """Longest run of tokens counted as one feature: 2 counts single tokens and pairs."""
     chars: bool = True
     """Count runs of characters too: robust to spelling and inflection; the most of the cost of the features."""
+    chars_below: int = 200_000
+    """Rows of a table from which on `chars` is off: there, runs of words tell as much, and runs of characters would
+    fill the memory."""
     char_ngrams: tuple[int, int] = (3, 4)
     """Shortest and longest run of characters within a word, its two borders counted as a space each."""
     unspaced_ngrams: tuple[int, int] = (1, 3)
@@ -49,6 +52,7 @@ class Config:
             "min_df",
             "word_min_df",
             "max_features",
+            "chars_below",
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")

@@ -18,6 +18,8 @@ from consilience.models.base import Block
 
 _CELLS = 1024
 """Cells whose numbers are laid out at once."""
+_SPARSE_CELLS = 32_768
+"""The same of sparse ones, which are mostly nothing."""
 _SAMPLE = 2048
 """Cells whose covariance is taken."""
 _GAP = 0.25
@@ -58,14 +60,10 @@ class Design:
         cells = np.flatnonzero((held > 0) & present)
         if isinstance(matrix, CSR):
             factor, gaps = np.zeros(0), np.zeros(0, np.int64)
-            rows = matrix.take(cells)
-            seen, column = np.unique(rows.indices, return_inverse=True)
-            weight = np.repeat(held[cells], np.diff(rows.indptr))
-            mean = np.bincount(column, rows.values * weight, len(seen)) / max(held[cells].sum(), 1e-300)
-            if not 0 < len(seen) < width:
-                seen = np.zeros(0, np.int64)
-                mean = np.zeros(width) if len(mean) < width else mean
-            mean = mean.astype(np.float32)
+            total, found = _column_sums(matrix, cells, held)
+            seen = np.flatnonzero(found) if 0 < found.sum() < width else np.zeros(0, np.int64)
+            mean = (total / max(held[cells].sum(), 1e-300)).astype(np.float32)
+            mean = mean[seen] if len(seen) else mean
         else:
             seen = np.zeros(0, np.int64)
             moments = _moments(matrix, cells, held)
@@ -141,6 +139,19 @@ class Design:
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def _column_sums(matrix: CSR, cells: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted sum of each column over some cells [F], and which columns they have at all [F] bool; a stretch of cells
+    at a time, for all of a large table's at once would take as much memory as the table itself, several times over."""
+    total, found = np.zeros(matrix.width), np.zeros(matrix.width, bool)
+    for begin in range(0, len(cells), _SPARSE_CELLS):
+        part = cells[begin : begin + _SPARSE_CELLS]
+        rows = matrix.take(part)
+        weight = np.repeat(held[part], np.diff(rows.indptr))
+        total += np.bincount(rows.indices, rows.values * weight, matrix.width)
+        found[rows.indices] = True
+    return total, found
 
 
 @dataclass(frozen=True, kw_only=True)

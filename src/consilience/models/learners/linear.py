@@ -22,7 +22,7 @@ class Linear(Learner):
 
     @dataclass(frozen=True, kw_only=True)
     class Config:
-        C: float = 0.5
+        C: float = 1.0
         """How much the training rows count against the squared weights, per row; larger fits closer. Inputs are scaled
         (design.py) so that one value suits text, pictures and tables alike."""
         l1_ratio: float = 0.0

@@ -11,7 +11,10 @@ from consilience.core.masks import masked
 
 
 class Vectors(nn.Module):
-    """`shape` is the processor's: the width of the vectors."""
+    """`shape` is the processor's: the width of the vectors, and whether a cell is never more than one."""
+
+    apart = True
+    """What it says of a cell never depends on the other cells of the call, not even in training."""
 
     @dataclass(frozen=True, kw_only=True)
     class Config:
@@ -24,7 +27,7 @@ class Vectors(nn.Module):
 
     def __init__(self, config: Config, shape: dict[str, int]) -> None:
         super().__init__()
-        self.width = shape["width"]
+        self.width, self.single = shape["width"], bool(shape.get("single"))
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, tokens: Tokens) -> Tokens:
