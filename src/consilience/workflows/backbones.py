@@ -43,7 +43,7 @@ class PretrainedConfig:
     """Cells encoded at once, at most."""
     device: str = "auto"
     """Where cells are encoded: "cpu", "cuda", "mps", or "auto": the fastest that is there."""
-    learners: tuple[Part, ...] = parts(LEARNERS, "linear", linear={"C": 2.0})
+    learners: tuple[Part, ...] = parts(LEARNERS, "linear")
     """Learners fitted on the vectors of each input alone, and of all joined; C is larger than for hand-made features:
     these vectors are fewer and say more."""
     fusions: tuple[Part, ...] = parts(FEATURE_FUSIONS, "concat", "gated", "film")
