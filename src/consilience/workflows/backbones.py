@@ -44,8 +44,7 @@ class PretrainedConfig:
     device: str = "auto"
     """Where cells are encoded: "cpu", "cuda", "mps", or "auto": the fastest that is there."""
     learners: tuple[Part, ...] = parts(LEARNERS, "linear")
-    """Learners fitted on the vectors of each input alone, and of all joined; C is larger than for hand-made features:
-    these vectors are fewer and say more."""
+    """Learners fitted on the vectors of each input alone, and of all joined."""
     fusions: tuple[Part, ...] = parts(FEATURE_FUSIONS, "concat", "gated", "film")
     """Feature-level fusions, each trained on the same stored vectors."""
     width: int = 128
