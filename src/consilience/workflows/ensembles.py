@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,30 +28,36 @@ class _Practice:
     answers: Mapping[str, np.ndarray]
     target: np.ndarray
     weights: np.ndarray | None
+    folds: Sequence[np.ndarray]
+    """The rows of each fold: whoever answered them was fitted on the others."""
 
 
-def ensembles(
-    entries: Sequence[Entry], prepared: Prepared, config: RunConfig, *, deadline: Deadline
-) -> Iterator[Entry]:
-    """Every rule of the config over the best models.
+def ensembles(entries: Sequence[Entry], prepared: Prepared, config: RunConfig, *, deadline: Deadline) -> list[Entry]:
+    """The entries, and after them every rule of the config over the best models.
 
     A small table's validation rows are too few to learn from, so rules learn from out-of-fold answers on its training
     rows (stacking, Wolpert 1992), where there is time for that; else from the validation rows. Either way a rule's
-    score is of answers to validation rows it was not learned on, so it competes on equal terms.
+    score is of answers to validation rows it was not learned on, so it competes on equal terms. Out-of-fold answers
+    stay with their entries, for the choice among them.
     """
     models = sorted((e for e in entries if e.inputs), key=lambda e: rank(e, prepared.task), reverse=True)
     if len(models) < 2:
-        return
+        return list(entries)
     started = time.process_time()
     folded = _out_of_fold(models, prepared, config, deadline)
     spent = time.process_time() - started
     best = models[: config.ensemble.best] if folded is None else [e for e in models if e.name in folded.answers]
     picked = {e.name: e for e in best}
+    known = {} if folded is None else folded.answers
+    made = [replace(e, practice=known.get(e.name)) for e in entries]
     for rule in config.ensemble.rules:
         cpu = time.process_time()
-        fitted, fused = (_learn_on_validation if folded is None else partial(_learn, folded))(
-            rule, picked, prepared, config
-        )
+        practice = None
+        if folded is None:
+            fitted, fused = _learn_on_validation(rule, picked, prepared, config)
+        else:
+            fitted, fused = _learn(folded, rule, picked, prepared, config)
+            practice = _cross(folded, rule, prepared)
         member = Ensemble({name: e.member for name, e in picked.items()}, fitted, kind=rule.kind).pruned()
         about = About(
             name=f"{rule.kind} of {len(member.members)}",
@@ -62,13 +67,17 @@ def ensembles(
             facts={"members": list(member.members), "learned_on": "validation" if folded is None else "out of fold"},
             refit=_refit_parts(member, picked),
         )
-        yield Entry(
-            about=about,
-            member=member,
-            answers=fused,
-            measured=measure(prepared, fused, "valid", seed=config.seed),
-            ms_per_row=sum(picked[name].ms_per_row for name in member.members),
+        made.append(
+            Entry(
+                about=about,
+                member=member,
+                answers=fused,
+                measured=measure(prepared, fused, "valid", seed=config.seed),
+                ms_per_row=sum(picked[name].ms_per_row for name in member.members),
+                practice=practice,
+            )
         )
+    return made
 
 
 def _learn(
@@ -77,6 +86,18 @@ def _learn(
     """The rule learned from `practice`, and its answers to the validation rows."""
     fitted = fit_rule(rule, practice.answers, practice.target, prepared.task, weights=practice.weights)
     return fitted, fitted.fuse({name: e.answers for name, e in picked.items()})
+
+
+def _cross(practice: _Practice, rule: ConfigPart, prepared: Prepared) -> np.ndarray:
+    """Answers of the rule to the rows of `practice`, each by one that was learned from the other folds."""
+    fused = np.empty_like(next(iter(practice.answers.values())))
+    for rows in practice.folds:
+        others = np.setdiff1d(np.arange(len(fused)), rows)
+        weights = None if practice.weights is None else practice.weights[others]
+        answers = {name: a[others] for name, a in practice.answers.items()}
+        fitted = fit_rule(rule, answers, practice.target[others], prepared.task, weights=weights)
+        fused[rows] = fitted.fuse({name: a[rows] for name, a in practice.answers.items()})
+    return fused
 
 
 def _learn_on_validation(
@@ -124,7 +145,7 @@ def _out_of_fold(
             assert entry.about.fold is not None
             member = entry.about.fold(others, deadline.left / 4)
             answers[entry.name][rows] = member.predict(held)
-    return _Practice(answers=answers, target=train.target, weights=train.weights)
+    return _Practice(answers=answers, target=train.target, weights=train.weights, folds=parts)
 
 
 def _complementary(models: Sequence[Entry], prepared: Prepared, most: int) -> list[Entry]:

@@ -163,8 +163,8 @@ def search(
             )
             entries.append(enter(prepared, found.member, about, seed=seed))
             log.entry(entries[-1], task.primary)
-        for entry in list(ensembles(entries, prepared, config, deadline=deadline)):
-            entries.append(entry)
+        fitted, entries = len(entries), ensembles(entries, prepared, config, deadline=deadline)
+        for entry in entries[fitted:]:
             log.entry(entry, task.primary)
     except KeyboardInterrupt:
         log.say("interrupted: choosing from what is there")

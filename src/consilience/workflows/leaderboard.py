@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from consilience.evaluate import score
+from consilience.evaluate import point, score
 from consilience.models.base import Member
 from consilience.tasks.base import Task
-from consilience.workflows.prepare import Prepared
+from consilience.workflows.prepare import Part, Prepared
 
 Refit = Callable[[float], Member]
 Fold = Callable[[np.ndarray, float], Member]
@@ -57,6 +57,8 @@ class Entry:
     answers: np.ndarray
     measured: Measured
     ms_per_row: float
+    practice: np.ndarray | None = None
+    """Answers to the training rows by the same model fitted on other folds of them, where there are any."""
 
     @property
     def name(self) -> str:
@@ -130,21 +132,56 @@ def choose(entries: Sequence[Entry], prepared: Prepared) -> Entry:
     """The best on validation rows. Few rows cannot tell neighbours apart, so: of all that the top one by the primary
     metric does not beat by more than two standard errors of the paired difference, the one whose answers are the most
     trustworthy (`rank`: log loss where there is one), or the first of those nearly as good: entries come cheapest
-    first, ensembles last. Nothing here looks at a clock, so a seed decides alone."""
-    task, valid = prepared.task, prepared.parts["valid"]
-    top = max(entries, key=lambda e: rank(e, task))
-    merit = {e.name: valid.task.merits(valid.widen(e.answers), valid.target, valid.weights) for e in entries}
-    level = []
-    for entry in entries:
-        gap = merit[top.name] - merit[entry.name]
-        if not clearly(gap, valid.weights):
-            level.append(entry)
+    first, ensembles last. Entries with out-of-fold answers to the training rows are first compared among themselves, on
+    those and the validation rows together: several times as many. Nothing here looks at a clock, so a seed decides
+    alone."""
+    valid = prepared.parts["valid"]
+    practised = [e for e in entries if e.practice is not None]
+    if len(practised) > 1:
+        train = prepared.parts["train"]
+        known = _trusted([_standing(e, [(valid, e.answers), (train, e.practice)]) for e in practised])
+        entries = [e for e in entries if e.practice is None or e is known]
+    return _trusted([_standing(e, [(valid, e.answers)]) for e in entries])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Standing:
+    """How an entry does on the rows it is compared on."""
+
+    entry: Entry
+    value: float
+    """The primary metric; greater is better."""
+    loss: float | None
+    merits: np.ndarray
+    weights: np.ndarray | None
+
+
+def _standing(entry: Entry, sides: Sequence[tuple[Part, Any]]) -> _Standing:
+    """`sides`: rows, and the entry's answers to them. Metrics of several sides are averaged by their rows."""
+    task = sides[0][0].task
+    share = [len(part.target) for part, _ in sides]
+    found = [point(part.task, part.widen(answers), part.target, part.weights) for part, answers in sides]
+    values = np.array([one[task.primary] for one in found], np.float64)  # None is NaN
+    losses = [one.get("log_loss") for one in found]
+    value = float(np.average(values, weights=share)) * (1 if task.greater_is_better else -1)
+    weights = [np.ones(len(part.target)) if part.weights is None else part.weights for part, _ in sides]
+    return _Standing(
+        entry=entry,
+        value=-np.inf if np.isnan(value) else value,
+        loss=None if None in losses else float(np.average(np.array(losses, np.float64), weights=share)),
+        merits=np.concatenate([part.task.merits(part.widen(a), part.target, part.weights) for part, a in sides]),
+        weights=None if all(part.weights is None for part, _ in sides) else np.concatenate(weights),
+    )
+
+
+def _trusted(standings: Sequence[_Standing]) -> Entry:
+    """Of those that are level with the top one, the first of the most trustworthy."""
+    top = max(standings, key=lambda s: (s.value, 0.0 if s.loss is None else -s.loss))
+    level = [s for s in standings if not clearly(top.merits - s.merits, s.weights)]
     if top.loss is None:
-        near = [e for e in level if rank(e, task)[0] >= rank(top, task)[0] * (1 - 0.01 * np.sign(rank(top, task)[0]))]
-        return near[0]
-    least = min(e.loss for e in level if e.loss is not None)
-    near = [e for e in level if e.loss is not None and e.loss <= max(1.005 * least, least + 0.005)]
-    return near[0]
+        return next(s.entry for s in level if s.value >= top.value * (1 - 0.01 * np.sign(top.value)))
+    least = min(s.loss for s in level if s.loss is not None)
+    return next(s.entry for s in level if s.loss is not None and s.loss <= max(1.005 * least, least + 0.005))
 
 
 def clearly(gap: np.ndarray, weights: np.ndarray | None) -> bool:

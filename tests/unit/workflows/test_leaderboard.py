@@ -69,6 +69,20 @@ def test_among_equals_the_first_tried_wins_whatever_the_clock_says():
     assert choose([second, first], ready) is second
 
 
+def test_out_of_fold_answers_decide_among_those_that_have_them():
+    """Forty validation rows prefer the lucky one; four hundred training rows know better. The others are not in it."""
+    few, many = np.arange(40) % 2, np.arange(400) % 2
+    ready = prepared(few)
+    ready.parts["train"] = prepared(many).parts["valid"]
+    lucky = replace(entry("lucky", sure(few, 36, 0.85), ready), practice=sure(many, 300, 0.85))
+    steady = replace(entry("steady", sure(few, 34, 0.85), ready), practice=sure(many, 380, 0.85))
+    assert choose([replace(lucky, practice=None), replace(steady, practice=None)], ready).name == "lucky"
+    assert choose([lucky, steady], ready) is steady
+    poor, best = entry("poor", sure(few, 20, 0.85), ready), entry("best", sure(few, 40, 0.95), ready)
+    assert choose([poor, lucky, steady], ready) is steady
+    assert choose([lucky, steady, best], ready) is best
+
+
 def test_numbers_are_chosen_by_their_error():
     target = np.random.default_rng(0).normal(size=200)
     ready = prepared(target, Regression(name="y", mean=0.0, deviation=1.0))
@@ -97,7 +111,7 @@ def test_noise_gains_nothing_from_an_ensemble(kind):
         chance = rng.uniform(0.05, 0.95, 600)
         models.append(entry(f"m{m}", np.stack([1 - chance, chance], 1), ready))
     config = resolve({"target": "y"}, preset="classic", settings=[f'ensemble.rules=["{kind}"]'])
-    (made,) = ensembles(models, ready, config, deadline=Deadline(60))
+    (*_, made) = ensembles(models, ready, config, deadline=Deadline(60))
     assert 0.42 < made.metrics["accuracy"]["value"] < 0.58
 
 
@@ -105,7 +119,7 @@ def test_a_single_model_makes_no_ensemble():
     target = np.arange(100) % 2
     ready = prepared(target)
     only = entry("only", sure(target, 80, 0.9), ready)
-    assert list(ensembles([only], ready, resolve({"target": "y"}, preset="classic"), deadline=Deadline(60))) == []
+    assert ensembles([only], ready, resolve({"target": "y"}, preset="classic"), deadline=Deadline(60)) == [only]
 
 
 class Sighted(Constant):
@@ -145,7 +159,7 @@ def test_on_a_small_table_rules_learn_from_rows_that_no_model_was_fitted_on():
         models.append(replace(made, about=replace(made.about, fold=fold)))
     settings = ['ensemble.rules=["stack"]', "ensemble.folds=4"]
     config = resolve({"target": "y"}, preset="classic", settings=settings)
-    (made,) = ensembles(models, ready, config, deadline=Deadline(60))
+    (*_, made) = ensembles(models, ready, config, deadline=Deadline(60))
     assert made.about.facts["learned_on"] == "out of fold"
     groups = np.arange(400) // 4
     for rows in seen:
@@ -163,5 +177,5 @@ def test_large_tables_and_those_who_say_so_learn_from_validation_rows(settings):
     models = [entry(f"m{m}", sure(target, 300 + m, 0.8), ready) for m in range(3)]
     models = [replace(e, about=replace(e.about, fold=lambda rows, seconds: 1 / 0)) for e in models]
     config = resolve({"target": "y"}, preset="classic", settings=settings)
-    for made in ensembles(models, ready, config, deadline=Deadline(60)):
+    for made in ensembles(models, ready, config, deadline=Deadline(60))[len(models) :]:
         assert made.about.facts["learned_on"] == "validation"
