@@ -188,3 +188,21 @@ def test_a_rare_class_is_no_obstacle_to_early_stopping():
         seconds=FOREVER,
     )  # fmt: skip
     assert fitted.state().meta["iterations"] == 2
+
+
+@pytest.mark.parametrize("discrete", [True, False])
+def test_the_choice_of_columns_does_not_hang_on_the_stretches(monkeypatch, discrete):
+    from consilience.models.learners import columns
+
+    rng = np.random.default_rng(0)
+    matrix = (rng.random((50, 12)) < 0.3) * rng.random((50, 12)).astype(np.float32)
+    blocks = {"w": sparse_block(matrix, rng.integers(0, 50, 90))}
+    target = rng.integers(0, 3, 90) if discrete else rng.normal(size=90)
+    goal = Goal(target=target, width=3 if discrete else 1, discrete=discrete, weights=rng.random(90))
+    score = columns.explained(blocks["w"].features.matrix, blocks["w"], goal)
+    kept, rows = {"w": np.array([1, 4, 7])}, np.arange(90)
+    whole = columns.gather(blocks, kept, rows)
+    monkeypatch.setattr(columns, "_STRETCH", 7)
+    np.testing.assert_allclose(columns.explained(blocks["w"].features.matrix, blocks["w"], goal), score, atol=2e-9)
+    np.testing.assert_array_equal(columns.gather(blocks, kept, rows), whole)
+    np.testing.assert_array_equal(whole, matrix[blocks["w"].index][:, [1, 4, 7]])

@@ -5,7 +5,7 @@ Knows no learner. A sparse block has far more columns than trees can use; the mo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from consilience.models.base import Block, Goal
 
 Columns = dict[str, np.ndarray]
 """Input name -> the columns kept of it [n] int64, ascending."""
+
+_STRETCH = 32_768
+"""Sparse cells that are looked at together."""
 
 
 def choose(blocks: Mapping[str, Block], goal: Goal, *, sparse: int) -> Columns:
@@ -53,23 +56,43 @@ def explained(matrix: CSR, block: Block, goal: Goal) -> np.ndarray:
     total = weights.sum()
     if not total > 0:
         return np.zeros(matrix.width)
-    values = matrix.to_scipy().astype(np.float64)
     held = np.bincount(index, weights, cells)  # weight of the rows that hold each cell
-    mean = values.T @ held / total
-    variance = values.multiply(values).T @ held / total - mean**2
     if goal.discrete:
         classes, number = np.unique(target, return_inverse=True)
-        by_class = np.bincount(index * len(classes) + number, weights, cells * len(classes)).reshape(cells, -1)
-        size = by_class.sum(0)
-        inner = np.where(size > 0, size, 1.0)  # a class whose rows weigh nothing
-        between = (((values.T @ by_class) / inner) ** 2 * (size / total)).sum(1) - mean**2
+        asked = np.bincount(index * len(classes) + number, weights, cells * len(classes)).reshape(cells, -1)
     else:
         centred = target - np.average(target, weights=weights)
+        asked = np.bincount(index, weights * centred, cells)[:, None]
+    sums, squares, answers = _sums(matrix, held, asked)
+    mean = sums / total
+    variance = squares / total - mean**2
+    if goal.discrete:
+        size = asked.sum(0)
+        inner = np.where(size > 0, size, 1.0)  # a class whose rows weigh nothing
+        between = ((answers / inner) ** 2 * (size / total)).sum(1) - mean**2
+    else:
         spread = np.average(centred**2, weights=weights)
-        covariance = values.T @ np.bincount(index, weights * centred, cells) / total
-        between = covariance**2 / spread if spread > 0 else np.zeros_like(mean)
+        between = (answers[:, 0] / total) ** 2 / spread if spread > 0 else np.zeros_like(mean)
     varies = variance > 1e-12 * (mean**2 + 1e-12)
     return np.round(np.where(varies, between / np.where(varies, variance, 1.0), 0.0), 9)
+
+
+def _sums(matrix: CSR, held: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of every column: its sum and that of its squares, weighted by `held` [cells], and its products with `asked`
+    [cells, K] summed [width, K]. A stretch of cells at a time: copies of a large table's would not fit in memory."""
+    sums, squares = np.zeros(matrix.width), np.zeros(matrix.width)
+    answers = np.zeros((matrix.width, asked.shape[1]))
+    for cells in _stretches(np.arange(matrix.shape[0])):
+        values = matrix.take(cells).to_scipy().astype(np.float64)
+        sums += values.T @ held[cells]
+        answers += values.T @ asked[cells]
+        values.data **= 2
+        squares += values.T @ held[cells]
+    return sums, squares, answers
+
+
+def _stretches(cells: np.ndarray) -> Iterator[np.ndarray]:
+    yield from (cells[start : start + _STRETCH] for start in range(0, len(cells), _STRETCH))
 
 
 def gather(blocks: Mapping[str, Block], columns: Columns, rows: np.ndarray) -> np.ndarray:
@@ -79,7 +102,9 @@ def gather(blocks: Mapping[str, Block], columns: Columns, rows: np.ndarray) -> n
         features, cells = blocks[name].features, blocks[name].index[rows]
         matrix = features.matrix
         if isinstance(matrix, CSR):
-            part = matrix.take(cells).columns(kept)
+            part = np.zeros((len(cells), len(kept)), np.float32)
+            for some in _stretches(np.arange(len(cells))):
+                part[some] = matrix.take(cells[some]).columns(kept)
         elif len(kept) == matrix.shape[1]:
             part = matrix[cells].astype(np.float32, copy=False)
         else:
