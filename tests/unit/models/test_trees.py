@@ -206,3 +206,13 @@ def test_the_choice_of_columns_does_not_hang_on_the_stretches(monkeypatch, discr
     np.testing.assert_allclose(columns.explained(blocks["w"].features.matrix, blocks["w"], goal), score, atol=2e-9)
     np.testing.assert_array_equal(columns.gather(blocks, kept, rows), whole)
     np.testing.assert_array_equal(whole, matrix[blocks["w"].index][:, [1, 4, 7]])
+
+
+def test_on_a_large_table_fewer_sparse_columns_are_looked_at(monkeypatch):
+    matrix = np.eye(40)
+    blocks = {"w": sparse_block(matrix), "v": sparse_block(matrix), "d": dense_block(matrix[:, :4])}
+    assert module._affordable(64, blocks, 1_000) == 64
+    monkeypatch.setattr(module, "_NUMBERS", 40 * 1_000)
+    assert module._affordable(64, blocks, 1_000) == 18
+    assert module._affordable(64, blocks, 1_000_000) == module._FEWEST_SPARSE
+    assert module._affordable(0, blocks, 1_000) == 0

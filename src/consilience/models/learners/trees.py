@@ -20,6 +20,10 @@ from consilience.models.learners.forest import Forest
 from consilience.models.learners.grove import Grove, as_float32, no_trees, refuse_unequal, shares
 from consilience.models.learners.rows import softmax, spread
 
+_NUMBERS = 40_000_000
+"""Numbers of the matrix at most, 8 bytes each; on a larger table fewer columns of sparse inputs are looked at."""
+_FEWEST_SPARSE = 8
+"""But as many of each as this."""
 _SLOWEST = 1e-7
 """Seconds per number, class and round that boosting never takes. Where even they fit, no clock is needed."""
 
@@ -43,7 +47,8 @@ class Trees(Learner):
         l2: float = 3.0
         """Penalty on the squared leaf values, in units of rows; with none, leaves of rare classes explode."""
         sparse_columns: int = 64
-        """Columns kept of a sparse input, the most telling ones; dense inputs keep all."""
+        """Columns kept of a sparse input, the most telling ones; dense inputs keep all. Fewer on a table so large that they
+        would fill the memory."""
         max_bins: int = 63
         """Distinct values of a column that are told apart, 2 to 255. 63 cost half of what 255 do and lose little."""
         early_stopping: bool = False
@@ -78,10 +83,12 @@ class Trees(Learner):
         goal = replace(goal, target=goal.target[counted], weights=goal.weights[counted])
         classes = np.unique(goal.target) if goal.discrete else np.zeros(1, np.int64)
         meta = {"width": goal.width, "discrete": goal.discrete}
-        columns = choose(blocks, goal, sparse=config.sparse_columns)
+        columns = choose(blocks, goal, sparse=_affordable(config.sparse_columns, blocks, len(goal.target)))
         matrix = gather(blocks, columns, np.arange(len(goal.target)))
-        known = np.flatnonzero(~np.isnan(matrix).all(0))  # scikit-learn cannot make bins of nothing at all
-        columns, matrix = keep(columns, known), matrix[:, known]
+        known = np.flatnonzero([not np.isnan(column).all() for column in matrix.T])
+        if len(known) < matrix.shape[1]:  # scikit-learn cannot make bins of nothing at all
+            columns, matrix = keep(columns, known), matrix[:, known]
+        matrix = matrix.astype(np.float64)  # which scikit-learn would do beside ours
         if len(known) == 0 or (goal.discrete and len(classes) == 1):
             return cls(grove=Grove(_constant(goal, classes), {}), classes=classes, meta={**meta, "iterations": 0})
         left = seconds - (time.process_time() - begin)
@@ -115,6 +122,14 @@ class Trees(Learner):
         meta = dict(state.meta)
         grove = Grove.restore(state.arrays, meta.pop("inputs"))
         return cls(grove=grove, classes=state.arrays["classes"], meta=meta)
+
+
+def _affordable(sparse: int, blocks: Mapping[str, Block], rows: int) -> int:
+    """How many columns of each sparse block are looked at, so that the matrix of all rows stays within `_NUMBERS`."""
+    matrices = [block.features.matrix for block in blocks.values()]
+    dense = sum(matrix.shape[1] for matrix in matrices if isinstance(matrix, np.ndarray))
+    many = max(1, sum(not isinstance(matrix, np.ndarray) for matrix in matrices))
+    return min(sparse, max(_FEWEST_SPARSE, (_NUMBERS // max(1, rows) - dense) // many))
 
 
 def _boost(config: Trees.Config, matrix: np.ndarray, goal: Goal, *, seed: int, seconds: float) -> Any:
