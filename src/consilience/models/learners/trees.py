@@ -47,8 +47,8 @@ class Trees(Learner):
         l2: float = 3.0
         """Penalty on the squared leaf values, in units of rows; with none, leaves of rare classes explode."""
         sparse_columns: int = 64
-        """Columns kept of a sparse input, the most telling ones; dense inputs keep all. Fewer on a table so large that they
-        would fill the memory."""
+        """Columns kept of a sparse input, the most telling ones; dense inputs keep all. Fewer on a table so large that
+        they would fill the memory."""
         max_bins: int = 63
         """Distinct values of a column that are told apart, 2 to 255. 63 cost half of what 255 do and lose little."""
         early_stopping: bool = False
