@@ -44,9 +44,8 @@ def main() -> None:
     seconds, cpu, resident = min(_serve(folder) for _ in range(2))  # the first also compiles Python files
     print(f"serve: first answer after {seconds:.2f} s ({cpu:.2f} CPU-seconds), {resident:.0f} MB resident")
     assert resident <= MOST_MB
-    # Of 2 seconds a quarter is left for waiting; where other jobs hold the cores, the clock says nothing.
-    assert cpu <= 0.75 * MOST_SECONDS
-    assert seconds <= MOST_SECONDS or seconds > 1.5 * cpu
+    assert seconds <= MOST_SECONDS
+    assert cpu <= 0.75 * MOST_SECONDS  # which a busy machine does not hide, nor an idle one
 
 
 def _serve(folder: Path) -> tuple[float, float, float]:
