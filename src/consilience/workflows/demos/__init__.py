@@ -31,4 +31,6 @@ def demo(data: str, *, out: Path, seed: int, reporter: Reporter) -> FitResult:
 
     made = DEMOS.load(data)(out / "data")
     reporter.say(made.about)
+    for note in made.notes:
+        reporter.say(f"warning: {note}")
     return fit(made.sources, resolve({**made.flags, "seed": seed}), out=out / "run", reporter=reporter)

@@ -12,6 +12,8 @@ from typing import Any
 class Demo:
     about: str
     """One line for people: what the rows are, and where the tables lie."""
+    notes: tuple[str, ...] = ()
+    """What was left out, why, and what to do about it: a line each."""
     sources: Mapping[str, Path]
     """Side ("train", "test") -> its table."""
     flags: Mapping[str, Any]
