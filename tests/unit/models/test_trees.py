@@ -9,7 +9,7 @@ from consilience.core.sparse import CSR
 from consilience.modalities.base import Features
 from consilience.models.base import Block, Goal
 from consilience.models.learners import trees as module
-from consilience.models.learners.columns import choose, gather
+from consilience.models.learners.columns import choose, gather, splittable
 from consilience.models.learners.trees import Trees
 
 FOREVER = float("inf")
@@ -140,16 +140,45 @@ def test_the_telling_columns_of_a_sparse_input_are_kept(discrete):
     index = rng.permutation(np.repeat(np.arange(300), 2))
     goal = make_goal(target[index] if discrete else target[index] * 1.0, 3 if discrete else None)
     blocks = {"w": sparse_block(matrix, index, present), "d": dense_block(matrix[:, :2])}
-    chosen = choose(blocks, goal, sparse=2)
+    chosen = choose(blocks, goal, sparse=2, least=20)
     assert chosen["w"].tolist() == [7, 31]
     assert chosen["d"].tolist() == [0, 1]
+
+
+def test_a_sparse_column_of_too_few_rows_is_not_chosen():
+    matrix = np.zeros((60, 3))
+    matrix[:9, 0] = matrix[:10, 1] = 1  # column 0 tells more, in nine cells of one row each
+    matrix[50:, 2] = 1  # and column 2 in ten cells that no row has
+    goal, index = make_goal(np.arange(50) < 9, 2), np.arange(50)
+    assert choose({"w": sparse_block(matrix, index)}, goal, sparse=3, least=10)["w"].tolist() == [1]
+    assert choose({"w": sparse_block(matrix, np.repeat(index, 2))}, make_goal(np.repeat(np.arange(50) < 9, 2), 2),
+                  sparse=1, least=10)["w"].tolist() == [0]  # fmt: skip
+
+
+def test_columns_that_no_tree_can_cut_are_left_out_and_nothing_changes():
+    rng = np.random.default_rng(0)
+    matrix, target = make_rows()
+    rare = np.zeros((500, 6), np.float32)
+    for column, rows in enumerate([1, 19, 20, 480, 481, 0]):
+        rare[rng.permutation(500)[:rows], column] = 1
+    rare[:, 5] = np.nan
+    rare[:19, 5] = rng.random(19)
+    assert splittable(rare, 20).tolist() == [2, 3]
+    assert splittable(rare[:39], 20).tolist() == []
+    both = {"x": dense_block(matrix), "y": dense_block(rare)}
+    fitted = Trees.fit(Trees.Config(), both, make_goal(target, 5), seed=0, seconds=FOREVER)
+    plain = HistGradientBoostingClassifier(
+        max_iter=30, learning_rate=0.2, max_leaf_nodes=8, l2_regularization=3, max_bins=63, early_stopping=False
+    ).fit(np.hstack([matrix, rare]), target)
+    theirs = plain.predict_proba(np.hstack([matrix, rare]))
+    np.testing.assert_allclose(fitted.predict(both), theirs, atol=1e-9)
 
 
 def test_twin_columns_are_chosen_from_the_left():
     column = np.random.default_rng(0).random((60, 1))
     matrix = np.repeat(column, 10, axis=1)
     goal = make_goal(column[:, 0] > 0.5, 2)
-    assert choose({"w": sparse_block(matrix)}, goal, sparse=3)["w"].tolist() == [0, 1, 2]
+    assert choose({"w": sparse_block(matrix)}, goal, sparse=3, least=20)["w"].tolist() == [0, 1, 2]
 
 
 def test_a_missing_cell_is_nan_in_all_of_its_columns_and_nowhere_else():

@@ -19,13 +19,14 @@ _STRETCH = 32_768
 """Sparse cells that are looked at together."""
 
 
-def choose(blocks: Mapping[str, Block], goal: Goal, *, sparse: int) -> Columns:
-    """All columns of dense blocks, the `sparse` most telling ones of each sparse block."""
+def choose(blocks: Mapping[str, Block], goal: Goal, *, sparse: int, least: int) -> Columns:
+    """All columns of dense blocks; of each sparse block the `sparse` most telling ones of those that at least `least`
+    rows have something in, so that a tree can cut there."""
     chosen: Columns = {}
     for name in sorted(blocks):
         matrix = blocks[name].features.matrix
         if isinstance(matrix, CSR):
-            score = explained(matrix, blocks[name], goal)
+            score = np.where(_filled(matrix, blocks[name]) >= least, explained(matrix, blocks[name], goal), 0.0)
             best = np.argsort(-score, kind="stable")[:sparse]
             chosen[name] = np.sort(best[score[best] > 0])
         else:
@@ -43,6 +44,23 @@ def keep(columns: Columns, used: np.ndarray) -> Columns:
         if len(mine):
             kept[name] = numbers[mine]
     return kept
+
+
+def splittable(matrix: np.ndarray, least: int) -> np.ndarray:
+    """Which columns of [N, F] a tree can cut with `least` rows on either side, ascending; missing counts as a value.
+
+    It cannot where all but fewer than `least` rows share one value, which no cut parts. Such a value has the majority
+    of any 2 * least rows, so it is their middle one.
+    """
+    first = np.sort(matrix[: 2 * least], axis=0)  # NaN comes last
+    if len(first) < 2 * least:
+        return np.zeros(0, np.int64)
+    common = first[least]
+    others = [
+        len(column) - np.count_nonzero(np.isnan(column) if np.isnan(value) else column == value)
+        for column, value in zip(matrix.T, common, strict=True)
+    ]
+    return np.flatnonzero(np.array(others, np.int64) >= least)
 
 
 def explained(matrix: CSR, block: Block, goal: Goal) -> np.ndarray:
@@ -89,6 +107,16 @@ def _sums(matrix: CSR, held: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray,
         values.data **= 2
         squares += values.T @ held[cells]
     return sums, squares, answers
+
+
+def _filled(matrix: CSR, block: Block) -> np.ndarray:
+    """[width]: how many rows have something else than 0 in each column."""
+    rows = np.bincount(block.index[block.features.present[block.index]], minlength=matrix.shape[0])
+    counts = np.zeros(matrix.width)
+    for cells in _stretches(np.arange(matrix.shape[0])):
+        values = matrix.take(cells).to_scipy()
+        counts += (values != 0).T @ rows[cells]
+    return counts
 
 
 def _stretches(cells: np.ndarray) -> Iterator[np.ndarray]:

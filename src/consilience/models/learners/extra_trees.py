@@ -37,7 +37,7 @@ class ExtraTrees(Learner):
         """Share of the columns that are looked at for each cut, 0 to 1; 0: their square root for classes, a third of
         them for numbers."""
         sparse_columns: int = 64
-        """Columns kept of a sparse input, the most telling ones; dense inputs keep all."""
+        """Columns kept of a sparse input, the most telling ones that enough rows have; dense inputs keep all."""
 
         def __post_init__(self) -> None:
             lowest = {"trees": 1, "min_samples_leaf": 1, "max_leaf_nodes": 2, "sparse_columns": 0}
@@ -62,7 +62,7 @@ class ExtraTrees(Learner):
         goal = replace(goal, target=goal.target[counted], weights=goal.weights[counted])
         classes = np.unique(goal.target) if goal.discrete else np.zeros(1, np.int64)
         meta = {"width": goal.width, "discrete": goal.discrete}
-        columns = choose(blocks, goal, sparse=config.sparse_columns)
+        columns = choose(blocks, goal, sparse=config.sparse_columns, least=config.min_samples_leaf)
         matrix = gather(blocks, columns, np.arange(len(goal.target)))
         known = np.flatnonzero(~np.isnan(matrix).all(0))
         columns, matrix = keep(columns, known), matrix[:, known]

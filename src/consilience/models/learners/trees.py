@@ -15,7 +15,7 @@ import numpy as np
 from consilience.core.seeding import derive
 from consilience.core.state import State
 from consilience.models.base import Block, Goal, Learner
-from consilience.models.learners.columns import choose, gather, keep
+from consilience.models.learners.columns import choose, gather, keep, splittable
 from consilience.models.learners.forest import Forest
 from consilience.models.learners.grove import Grove, as_float32, no_trees, refuse_unequal, shares
 from consilience.models.learners.rows import softmax, spread
@@ -47,8 +47,8 @@ class Trees(Learner):
         l2: float = 3.0
         """Penalty on the squared leaf values, in units of rows; with none, leaves of rare classes explode."""
         sparse_columns: int = 64
-        """Columns kept of a sparse input, the most telling ones; dense inputs keep all. Fewer on a table so large that
-        they would fill the memory."""
+        """Columns kept of a sparse input, the most telling ones that enough rows have; dense inputs keep all. Fewer on
+        a table so large that they would fill the memory."""
         max_bins: int = 63
         """Distinct values of a column that are told apart, 2 to 255. 63 cost half of what 255 do and lose little."""
         early_stopping: bool = False
@@ -83,13 +83,14 @@ class Trees(Learner):
         goal = replace(goal, target=goal.target[counted], weights=goal.weights[counted])
         classes = np.unique(goal.target) if goal.discrete else np.zeros(1, np.int64)
         meta = {"width": goal.width, "discrete": goal.discrete}
-        columns = choose(blocks, goal, sparse=_affordable(config.sparse_columns, blocks, len(goal.target)))
+        sparse = _affordable(config.sparse_columns, blocks, len(goal.target))
+        columns = choose(blocks, goal, sparse=sparse, least=config.min_samples_leaf)
         matrix = gather(blocks, columns, np.arange(len(goal.target)))
-        known = np.flatnonzero([not np.isnan(column).all() for column in matrix.T])
-        if len(known) < matrix.shape[1]:  # scikit-learn cannot make bins of nothing at all
-            columns, matrix = keep(columns, known), matrix[:, known]
+        useful = splittable(matrix, config.min_samples_leaf)
+        if len(useful) < matrix.shape[1]:  # the others cost as much, and no tree would ever look at them
+            columns, matrix = keep(columns, useful), matrix[:, useful]
         matrix = matrix.astype(np.float64)  # which scikit-learn would do beside ours
-        if len(known) == 0 or (goal.discrete and len(classes) == 1):
+        if len(useful) == 0 or (goal.discrete and len(classes) == 1):
             return cls(grove=Grove(_constant(goal, classes), {}), classes=classes, meta={**meta, "iterations": 0})
         left = seconds - (time.process_time() - begin)
         model = _boost(config, matrix, goal, seed=derive(seed, "trees") % 2**32, seconds=left)
