@@ -1,6 +1,6 @@
 """Tux Paint stamps (Debian `tuxpaint-stamps-default`, GPL-2): a picture, its caption, somebody speaking it -> category.
 
-A fifth of the pictures are drawings (SVG), rendered here. No path of a table may leave its media root, so the other
+A sixth of the pictures are drawings (SVG), rendered here. No path of a table may leave its media root, so the other
 files are copied beside them.
 """
 
