@@ -285,7 +285,7 @@ def test_little_time_means_less_work_not_no_answer(learner, discrete):
 
 
 def test_impossible_settings_are_refused(learner):
-    for settings in ({"max_iter": 0}, {"C": 0.0}, {"learning_rate": 0.0}, {"max_bins": 256}, {"epsilon": -1.0}):
+    for settings in ({"max_iter": 0}, {"C": -1.0}, {"learning_rate": 0.0}, {"max_bins": 256}, {"epsilon": -1.0}):
         if set(settings) <= set(learner.Config.__dataclass_fields__):
             with pytest.raises(ValueError, match=next(iter(settings))):
                 learner.Config(**settings)

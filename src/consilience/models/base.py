@@ -57,6 +57,10 @@ class Learner(ABC):
     def predict(self, blocks: Mapping[str, Block]) -> np.ndarray:
         """[N, K] float64. A row's answer depends on that row alone; all inputs may be missing on any row."""
 
+    def settled(self, config: Any) -> Any:
+        """`config` with what this fit found out by itself written into it: to fit the same once more on other rows."""
+        return config
+
     @abstractmethod
     def state(self) -> State: ...
 

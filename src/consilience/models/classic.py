@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,6 +24,12 @@ class Classic(Member):
 
     def predict(self, view: View) -> np.ndarray:
         return self.learner.predict(view.blocks(self.inputs))
+
+    def settled(self, learner: Part) -> Part:
+        """The part it was fitted by, with what the fit found out by itself written into the settings."""
+        if isinstance(self.learner, Panel):  # each of its learners found something else
+            return learner
+        return replace(learner, config=self.learner.settled(learner.config))
 
     def state(self) -> State:
         state = self.learner.state()

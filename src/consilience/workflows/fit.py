@@ -157,8 +157,8 @@ def search(
                 fusion=candidate.fusion,
                 cpu_seconds=found.cpu_seconds,
                 facts=found.facts,
-                refit=candidate.refit,
-                fold=candidate.fold,
+                refit=candidate.refit and partial(candidate.refit, found.member),
+                fold=candidate.fold and partial(candidate.fold, found.member),
                 subset=candidate.subset,
             )
             entries.append(enter(prepared, found.member, about, seed=seed))

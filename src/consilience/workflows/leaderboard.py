@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from consilience.core.compare import clearly
 from consilience.evaluate import point, score
 from consilience.models.base import Member
 from consilience.tasks.base import Task
@@ -182,12 +183,3 @@ def _trusted(standings: Sequence[_Standing]) -> Entry:
         return next(s.entry for s in level if s.value >= top.value * (1 - 0.01 * np.sign(top.value)))
     least = min(s.loss for s in level if s.loss is not None)
     return next(s.entry for s in level if s.loss is not None and s.loss <= max(1.005 * least, least + 0.005))
-
-
-def clearly(gap: np.ndarray, weights: np.ndarray | None) -> bool:
-    """Whether the mean of paired differences [N] is above 0 by more than two of its standard errors."""
-    if weights is None:
-        return bool(gap.mean() > 2 * gap.std() / np.sqrt(len(gap)))
-    mean = np.average(gap, weights=weights)
-    spread = np.sqrt(np.average((gap - mean) ** 2, weights=weights))
-    return bool(mean > 2 * spread * np.sqrt((weights**2).sum()) / weights.sum())  # Kish's effective number of rows

@@ -17,7 +17,7 @@ from consilience.core.progress import Deadline, Reporter
 from consilience.core.threads import sensible
 from consilience.evaluate import point
 from consilience.models.base import Member
-from consilience.models.classic import fit_classic
+from consilience.models.classic import Classic, fit_classic
 from consilience.models.config import ClassicConfig, DeepConfig
 from consilience.tasks.base import Task
 from consilience.train.config import TrainConfig, refuse_idle
@@ -45,10 +45,10 @@ class Candidate:
     the folder it finds there again, should it be cut off; it then goes on, to the same end."""
     share: float
     """How much of the time that is left it may take, 0 to 1."""
-    refit: Callable[[float], Member] | None = None
-    """Seconds -> the same model, fitted on training and validation rows together."""
-    fold: Callable[[np.ndarray, float], Member] | None = None
-    """(row numbers of the training part, seconds) -> the same model, fitted on those rows only."""
+    refit: Callable[[Member, float], Member] | None = None
+    """(what `fit` made, seconds) -> the same model, fitted on training and validation rows together."""
+    fold: Callable[[Member, np.ndarray, float], Member] | None = None
+    """(what `fit` made, row numbers of the training part, seconds) -> the same model, fitted on those rows only."""
     subset: Callable[[tuple[str, ...], float], Member] | None = None
     """(inputs, seconds) -> the same model, fitted on these inputs only."""
 
@@ -176,7 +176,7 @@ def classic(
     chosen.sort(key=lambda choice: (order[choice[0].kind], len(choice[2])))
     for place, (part, title, inputs) in enumerate(chosen):
 
-        def learn(rows: Part, seconds: float, part: Any = part, inputs: tuple[str, ...] = inputs) -> Member:
+        def learn(rows: Part, seconds: float, part: ConfigPart = part, inputs: tuple[str, ...] = inputs) -> Classic:
             seed = setting.config.seed
             return fit_classic(
                 part,
@@ -192,13 +192,17 @@ def classic(
         def fit(deadline: Deadline, folder: Path, learn: Any = learn) -> tuple[Member, dict[str, Any]]:
             return learn(setting.train, deadline.left), {}
 
-        def refit(seconds: float, learn: Any = learn) -> Member:
-            member: Member = learn(setting.train.joined(setting.valid), seconds)
-            return member
+        def refit(member: Member, seconds: float, learn: Any = learn, part: ConfigPart = part) -> Member:
+            assert isinstance(member, Classic)
+            again: Member = learn(setting.train.joined(setting.valid), seconds, part=member.settled(part))
+            return again
 
-        def fold(rows: np.ndarray, seconds: float, learn: Any = learn) -> Member:
-            member: Member = learn(setting.train.take(rows), seconds)
-            return member
+        def fold(
+            member: Member, rows: np.ndarray, seconds: float, learn: Any = learn, part: ConfigPart = part
+        ) -> Member:
+            assert isinstance(member, Classic)
+            again: Member = learn(setting.train.take(rows), seconds, part=member.settled(part))
+            return again
 
         def subset(names: tuple[str, ...], seconds: float, learn: Any = learn) -> Member:
             member: Member = learn(setting.train, seconds, inputs=names)

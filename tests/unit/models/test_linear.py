@@ -1,5 +1,7 @@
 """Linear: the optimum scikit-learn finds, without ever forming the matrix of all rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -235,3 +237,47 @@ def test_l1_finds_the_few_columns_that_count_and_l2_keeps_all():
     assert 7 in kept
     assert len(kept) < 30
     assert ridge._model.coefficients["x"].all()
+
+
+def texts(rows, classes, seed=0):
+    """Each text has one of twelve words of its class, and a run of letters of its own."""
+    rng = np.random.default_rng(seed)
+    target = rng.integers(0, classes, rows)
+    matrix = np.zeros((rows, 12 * classes + rows), np.float32)
+    matrix[np.arange(rows), 12 * target + rng.integers(0, 12, rows)] = matrix[
+        np.arange(rows), -rows + np.arange(rows)
+    ] = 0.7
+    return matrix, target
+
+
+def test_how_closely_to_fit_is_found_on_rows_held_out():
+    matrix, target = texts(400, 4)
+    goal = Goal(target=target, width=4, discrete=True, weights=np.ones(400))
+    found = Linear.fit(Linear.Config(), {"x": block_of(sparse_of(matrix))}, goal, seed=0, seconds=FOREVER)
+    assert found.settled(Linear.Config()).C == 100
+    noise = replace(goal, target=np.random.default_rng(1).permutation(target))
+    found = Linear.fit(Linear.Config(), {"x": block_of(sparse_of(matrix))}, noise, seed=0, seconds=FOREVER)
+    assert found.settled(Linear.Config()).C == 1
+    given = Linear.fit(Linear.Config(C=7), {"x": block_of(sparse_of(matrix))}, goal, seed=0, seconds=FOREVER)
+    assert given.settled(Linear.Config(C=7)).C == 7
+
+
+def test_the_last_fit_is_on_all_rows_as_if_its_C_had_been_given():
+    matrix, target = texts(300, 3)
+    blocks = {"x": block_of(sparse_of(matrix))}
+    for goal in (
+        Goal(target=target, width=3, discrete=True, weights=np.ones(300)),
+        Goal(target=target * 10.0, width=1, discrete=False, weights=np.ones(300)),
+    ):
+        found = Linear.fit(Linear.Config(tol=1e-12), blocks, goal, seed=0, seconds=FOREVER)
+        C = found.settled(Linear.Config()).C
+        given = Linear.fit(Linear.Config(C=C, tol=1e-12), blocks, goal, seed=0, seconds=FOREVER)
+        assert C > 1
+        np.testing.assert_allclose(found.predict(blocks), given.predict(blocks), atol=2e-3 * np.abs(goal.target).max())
+
+
+def test_too_few_rows_to_hold_any_out_are_no_obstacle():
+    matrix, _ = texts(2, 2)
+    goal = Goal(target=np.array([0, 1]), width=2, discrete=True, weights=np.ones(2))
+    found = Linear.fit(Linear.Config(), {"x": block_of(sparse_of(matrix))}, goal, seed=0, seconds=FOREVER)
+    assert found.predict({"x": block_of(sparse_of(matrix))}).argmax(1).tolist() == [0, 1]

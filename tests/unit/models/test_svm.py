@@ -6,7 +6,8 @@ from sklearn.svm import LinearSVC
 
 from consilience.modalities.base import Features
 from consilience.models.base import Block, Goal
-from consilience.models.learners.margins import Insensitive, calibrate, hold_out
+from consilience.models.learners.margins import Insensitive, calibrate
+from consilience.models.learners.rows import hold_out
 from consilience.models.learners.svm import Svm
 
 FOREVER = float("inf")

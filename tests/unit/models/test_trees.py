@@ -75,7 +75,7 @@ def test_answers_as_scikit_learn_does(classes, weighted):
 
 def test_numbers_as_scikit_learn_does_bit_for_bit():
     matrix, target = make_rows()
-    config = Trees.Config(max_iter=20)
+    config = Trees.Config(max_iter=20, rows_per_leaf=1)
     goal = make_goal(target * 10.0)
     ours = Trees.fit(config, {"x": dense_block(matrix)}, goal, seed=0, seconds=FOREVER)
     theirs = HistGradientBoostingRegressor(

@@ -1,10 +1,11 @@
-"""Candidates are told apart by name: two settings of one kind are two lines, and neither is taken for the other."""
+"""Candidates: told apart by name, and fitted again by what their first fit found out."""
 
 from __future__ import annotations
 
 import consilience as cs
 from consilience.core.config import Part
 from consilience.models.learners import LEARNERS
+from consilience.workflows import presets
 from consilience.workflows.presets import titles
 
 
@@ -24,3 +25,24 @@ def test_two_settings_of_a_learner_are_two_models(tmp_path) -> None:
     board = cs.fit(rows, target="y", preset="classic", config=config, out=tmp_path / "run").leaderboard
     scores = {line["name"]: line["metrics"]["mae"]["value"] for line in board if "trees" in line["name"]}
     assert scores["trees max_iter=1[table]"] > 1.5 * scores["trees max_iter=60[table]"]
+
+
+def test_folds_and_the_last_fit_keep_the_C_that_was_found(tmp_path, monkeypatch) -> None:
+    words = ["apple", "pear", "plum", "grape", "carrot", "leek", "kale", "beet"]
+    rows = [{"a": f"the {words[n % 8]} of day {n}", "b": n, "y": "fruit" if n % 8 < 4 else "root"} for n in range(240)]
+    learned: list[tuple[tuple[str, ...], float]] = []
+    plain = presets.fit_classic
+
+    def spy(part: Part, *given: object, inputs: tuple[str, ...], **named: object) -> object:
+        if part.kind == "linear":
+            learned.append((inputs, part.config.C))
+        return plain(part, *given, inputs=inputs, **named)
+
+    monkeypatch.setattr(presets, "fit_classic", spy)
+    cs.fit(rows, target="y", preset="classic", config={"audit": {"at_end": False}}, out=tmp_path / "run")
+    for inputs in {inputs for inputs, _ in learned}:
+        first, *again = [C for own, C in learned if own == inputs]
+        assert first == 0
+        assert all(C >= 1 for C in again)
+    assert len(learned) > 3
+    assert max(C for _, C in learned) > 1

@@ -17,6 +17,10 @@ import numpy as np
 
 from consilience.models.base import Block
 from consilience.models.learners.design import Design
+from consilience.models.learners.twins import merging
+
+_MERGED = 10_000_000
+"""Numbers other than 0 of a matrix whose twins are merged; a larger one is not held twice."""
 
 Loss = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Scores [N, K] -> the loss of each row [N], its slope in each score [N, K]."""
@@ -60,27 +64,37 @@ class Additive:
 
 
 class Fitter:
-    """The designs of some training rows, laid out once for any number of fits on all or part of them."""
+    """The designs of some training rows, laid out once for any number of fits on all or part of them.
 
-    def __init__(self, blocks: Mapping[str, Block], weights: np.ndarray, how: Solver) -> None:
-        self._weights, self._how = weights, how
+    Solutions are of columns without twins (twins.py); `model` gives each of the twins its share."""
+
+    def __init__(self, blocks: Mapping[str, Block], weights: np.ndarray, *, merge: bool = True) -> None:
+        """`merge`: twins; not for a penalty on anything but squares."""
+        self._weights = weights
         self._designs = {name: Design.fit(blocks[name], weights) for name in sorted(blocks)}
         self._operands: list[Operand] = []
+        self._merging: dict[str, Any] = {}
         for name, design in self._designs.items():
             cells, place = np.unique(blocks[name].index, return_inverse=True)
-            self._operands.append((design.matrix(blocks[name].features, cells), place))
-        self._ends = np.cumsum([design.columns for design in self._designs.values()])
+            matrix = design.matrix(blocks[name].features, cells)
+            if merge and not isinstance(matrix, np.ndarray) and matrix.nnz < _MERGED:
+                self._merging[name] = merging(matrix)
+                matrix = matrix @ self._merging[name]
+            self._operands.append((matrix, place))
+        self._ends = np.cumsum([matrix.shape[1] for matrix, _ in self._operands])
 
     def model(self, solution: np.ndarray) -> Additive:
-        """`solution` [all P + 1, K]: the coefficients of one input after the other, then the intercept."""
+        """`solution` [all columns + 1, K]: the coefficients of one input after the other, then the intercept."""
         parts = np.split(solution, self._ends)
         coefficients = dict(zip(self._designs, parts[:-1], strict=True))
+        coefficients |= {name: twins @ coefficients[name] for name, twins in self._merging.items()}
         return Additive(designs=self._designs, coefficients=coefficients, intercept=parts[-1][0])
 
     def fit(
         self,
         loss: Loss,
         width: int,
+        how: Solver,
         *,
         seconds: float,
         rows: np.ndarray | None = None,
@@ -89,7 +103,7 @@ class Fitter:
         """`minimise` over the chosen rows; all of them where none are chosen."""
         chosen = np.arange(len(self._weights)) if rows is None else rows
         operands = [(matrix, place[chosen]) for matrix, place in self._operands]
-        return minimise(operands, self._weights[chosen], loss, width, self._how, seconds=seconds, start=start)
+        return minimise(operands, self._weights[chosen], loss, width, how, seconds=seconds, start=start)
 
 
 Operand = tuple[Any, np.ndarray]
@@ -141,7 +155,7 @@ def minimise(
         if time.process_time() - begin > seconds:
             raise StopIteration
 
-    options = {"maxiter": how.max_iter, "gtol": 1e-5, "ftol": how.tol, "maxls": 50, "maxcor": 5}
+    options = {"maxiter": how.max_iter, "gtol": 1e-5, "ftol": how.tol, "maxls": 50, "maxcor": 3}
     result = minimize(
         objective, first.reshape(-1), jac=True, method="L-BFGS-B", callback=watch, options=options, bounds=bounds
     )
@@ -186,17 +200,19 @@ class _Objective:
 
     def __call__(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
         solution = flat.reshape(-1, self.width)
-        parts = np.split(solution.astype(np.float32), self._ends)[:-1]  # as the features are: half the time
+        coefficients, gradient = solution[:-1], np.empty_like(solution)
+        parts = np.split(coefficients.astype(np.float32), self._ends[:-1])  # as the features are: half the time
         scores = np.repeat(solution[-1:], len(self._share), axis=0)
         for (matrix, place), part in zip(self._operands, parts, strict=True):
             scores += (matrix @ part)[place]
         losses, slopes = self._loss(scores)
         slopes *= self._share[:, None]
         rounded = slopes.astype(np.float32)
-        gradients = [
-            matrix.T @ (collect @ rounded) for (matrix, _), collect in zip(self._operands, self._collect, strict=True)
-        ]
-        gradient = np.concatenate([*gradients, slopes.sum(0)[None]])
-        gradient[:-1] += self._ridge * solution[:-1]
-        penalty = self._ridge / 2 * (solution[:-1] ** 2).sum()
+        np.multiply(coefficients, self._ridge, out=gradient[:-1])
+        for (matrix, _), collect, own in zip(
+            self._operands, self._collect, np.split(gradient[:-1], self._ends[:-1]), strict=True
+        ):
+            own += matrix.T @ (collect @ rounded)
+        gradient[-1] = slopes.sum(0)
+        penalty = self._ridge / 2 * np.vdot(coefficients, coefficients)
         return float(losses @ self._share + penalty), gradient.reshape(-1)

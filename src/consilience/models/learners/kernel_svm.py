@@ -24,8 +24,8 @@ from consilience.core.state import State
 from consilience.models.base import Block, Goal, Learner
 from consilience.models.learners.additive import Solver, minimise
 from consilience.models.learners.kernels import Kernel, Side
-from consilience.models.learners.margins import Hinge, Insensitive, calibrate, centre_and_deviation, hold_out
-from consilience.models.learners.rows import collapse, distinct, softmax, spread
+from consilience.models.learners.margins import Hinge, Insensitive, calibrate, centre_and_deviation
+from consilience.models.learners.rows import collapse, distinct, hold_out, softmax, spread
 
 _NUMBERS = 50_000_000
 """Rows times landmarks, at most (4 bytes each): more rows than that allows have fewer landmarks."""

@@ -6,32 +6,14 @@ fitted on rows the machine has not seen (Platt 1999, for many classes).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from consilience.core.seeding import generator
-from consilience.models.base import Block
 from consilience.models.learners.rows import softmax
 
 _SLOPE = 3.0
 """What the slope is taken to be before any row is seen: a margin of 1 against -1 is then near certainty."""
 _ROBUST = 1.0
 """Errors beyond epsilon by more than this many deviations of the target pull with constant force."""
-
-
-def hold_out(blocks: Mapping[str, Block], share: float, seed: int) -> np.ndarray:
-    """[N] bool: rows set aside. Rows that share a cell stay together, in the input whose cells have the fewest rows:
-    rows of one picture are not independent. Missing cells are nobody's companions."""
-    cells = {}
-    for name in sorted(blocks):
-        block = blocks[name]
-        there = block.features.present[block.index]
-        alone = len(block.features.present) + np.arange(len(there))
-        cells[name] = np.unique(np.where(there, block.index, alone), return_inverse=True)[1]
-    group = max(cells.values(), key=lambda numbers: int(numbers.max()))
-    drawn = generator(seed, "svm", "holdout").permutation(int(group.max()) + 1)
-    return (drawn < min(round(share * len(drawn)), len(drawn) - 1))[group]
 
 
 def calibrate(margins: np.ndarray, number: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""What all learners do with rows: find those that hold the same cells, and spread answers over all classes.
+"""What all learners do with rows: find those that hold the same cells, set some aside, spread answers over all classes.
 
 Knows no learner and no modality.
 """
@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from consilience.core.seeding import generator
 from consilience.models.base import Block, Goal
 
 
@@ -38,6 +39,20 @@ def collapse(blocks: Mapping[str, Block], goal: Goal) -> tuple[dict[str, Block],
     first, weights = first[weights > 0], weights[weights > 0]
     narrowed = {name: block.take(first) for name, block in blocks.items()}
     return narrowed, replace(goal, target=goal.target[first], weights=weights)
+
+
+def hold_out(blocks: Mapping[str, Block], share: float, seed: int) -> np.ndarray:
+    """[N] bool: rows set aside. Rows that share a cell stay together, in the input whose cells have the fewest rows:
+    rows of one picture are not independent. Missing cells are nobody's companions."""
+    cells = {}
+    for name in sorted(blocks):
+        block = blocks[name]
+        there = block.features.present[block.index]
+        alone = len(block.features.present) + np.arange(len(there))
+        cells[name] = np.unique(np.where(there, block.index, alone), return_inverse=True)[1]
+    group = max(cells.values(), key=lambda numbers: int(numbers.max()))
+    drawn = generator(seed, "holdout").permutation(int(group.max()) + 1)
+    return (drawn < min(round(share * len(drawn)), len(drawn) - 1))[group]
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:

@@ -15,8 +15,8 @@ import numpy as np
 from consilience.core.state import State
 from consilience.models.base import Block, Goal, Learner
 from consilience.models.learners.additive import Additive, Fitter, Solver
-from consilience.models.learners.margins import Hinge, Insensitive, calibrate, centre_and_deviation, hold_out
-from consilience.models.learners.rows import collapse, softmax, spread
+from consilience.models.learners.margins import Hinge, Insensitive, calibrate, centre_and_deviation
+from consilience.models.learners.rows import collapse, hold_out, softmax, spread
 
 
 class Svm(Learner):
@@ -53,25 +53,26 @@ class Svm(Learner):
     @classmethod
     def fit(cls, config: Svm.Config, blocks: Mapping[str, Block], goal: Goal, *, seed: int, seconds: float) -> Svm:
         blocks, goal = collapse(blocks, goal)
-        fitter = Fitter(blocks, goal.weights, Solver(C=config.C, max_iter=config.max_iter, tol=config.tol))
+        fitter = Fitter(blocks, goal.weights)
+        how = Solver(C=config.C, max_iter=config.max_iter, tol=config.tol)
         if goal.discrete:
             classes, number = np.unique(goal.target, return_inverse=True)
             width = len(classes)
             held = hold_out(blocks, config.holdout, seed)
             kept = np.flatnonzero(~held)
-            solution, _ = fitter.fit(Hinge(number[kept], width), width, rows=kept, seconds=seconds / 2)
+            solution, _ = fitter.fit(Hinge(number[kept], width), width, how, rows=kept, seconds=seconds / 2)
             # Of a class that only held-out rows have, the margin says nothing.
             judged = np.flatnonzero(held & np.isin(number, number[kept]))
             margins = fitter.model(solution).scores({name: block.take(judged) for name, block in blocks.items()})
             slope, offset = calibrate(margins, number[judged], goal.weights[judged])
             # The second run starts where the first ended, which makes it short.
-            solution, converged = fitter.fit(Hinge(number, width), width, start=solution, seconds=seconds / 2)
+            solution, converged = fitter.fit(Hinge(number, width), width, how, start=solution, seconds=seconds / 2)
         else:
             classes = np.zeros(1, np.int64)
             centre, deviation = centre_and_deviation(goal.target, goal.weights)
             slope, offset = np.array([deviation]), np.array([centre])
             loss = Insensitive((goal.target - centre) / deviation, config.epsilon)
-            solution, converged = fitter.fit(loss, 1, seconds=seconds)
+            solution, converged = fitter.fit(loss, 1, how, seconds=seconds)
         meta = {"width": goal.width, "discrete": goal.discrete, "converged": converged, "inputs": sorted(blocks)}
         return cls(model=fitter.model(solution), classes=classes, slope=slope, offset=offset, meta=meta)
 

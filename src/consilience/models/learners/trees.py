@@ -39,7 +39,7 @@ class Trees(Learner):
         """How much of each round's step is taken."""
         max_leaf_nodes: int = 31
         """Leaves of a tree, at most."""
-        rows_per_leaf: int = 14
+        rows_per_leaf: int = 28
         """The trees of one round together (one per class) have no more leaves than one per this many training rows,
         but 8 each in any case: on few rows of many classes, large trees learn the rows by heart."""
         min_samples_leaf: int = 20
