@@ -9,6 +9,7 @@ import csv
 import ipaddress
 import os
 import random
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,11 @@ from hypothesis import HealthCheck, settings
 # Before NumPy or torch are imported: test processes run side by side, and spinning threads would fight over cores.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
+
+# Whoever starts the tests in the background of a shell has them ignore Ctrl-C, and all programs that they start: those
+# that tests interrupt would go on.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says more about the machine than about the code. In CI the same examples come each time.
 settings.register_profile(
