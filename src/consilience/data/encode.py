@@ -6,7 +6,7 @@ happens to be stored already, so that an encoding that was cut off goes on to th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -85,16 +85,18 @@ def encode(
 
     `pool`: the processes that decode media; None decodes here. `tick(n)`: n more cells are done.
     """
-    seen = [_look(raw, job, encoding.backbone) for raw in cells]
+    seen = [_look(raw, job) for raw in cells]
     first: dict[bytes, _Cell] = {}
     for cell in seen:
         if cell.key is not None:
             first.setdefault(cell.key, cell)
     space = encoding.space(job)
     vectors = _Vectors(encoding, space)
-    order = sorted(first.values(), key=lambda cell: (cell.length, cell.key))
     known = vectors.known(list(first))
-    batches = [[cell for cell in batch if cell.key not in known] for batch in _batches(order, encoding.batch)]
+    batches: list[list[_Cell]] = []
+    if len(known) < len(first):  # batches are the same whatever is known, so an interruption changes no vector
+        order = _by_length(first.values(), encoding.backbone)
+        batches = [[cell for cell in batch if cell.key not in known] for batch in _batches(order, encoding.batch)]
     lost = [cell for cell in seen if cell.key is None and cell.outcome is None]  # loading says what is wrong with them
     batches = [batch for batch in [*batches, *_batches(lost, encoding.batch)] if batch]
     tick(len(cells) - sum(map(len, batches)))
@@ -119,7 +121,7 @@ def encode(
     return [found.get(cell.key) for cell in seen], [_told(cell, first) for cell in seen]  # type: ignore[arg-type]
 
 
-def _look(raw: RawCell, job: Job, backbone: Backbone) -> _Cell:
+def _look(raw: RawCell, job: Job) -> _Cell:
     """The key of a cell. Media are read and not decoded; everything else is loaded, which costs little."""
     if job.modality.media:
         content = read_content(job, raw)
@@ -129,7 +131,15 @@ def _look(raw: RawCell, job: Job, backbone: Backbone) -> _Cell:
     outcome = load_plain(job, raw)
     if outcome.value is None:
         return _Cell(raw=raw, outcome=outcome)
-    return _Cell(raw=raw, key=key(outcome.value), length=backbone.length(outcome.value), outcome=outcome)
+    return _Cell(raw=raw, key=key(outcome.value), outcome=outcome)
+
+
+def _by_length(cells: Iterable[_Cell], backbone: Backbone) -> list[_Cell]:
+    """Cells of about the same length side by side. Media, whose length shows when they are decoded, by content."""
+    for cell in cells:
+        if cell.outcome is not None:
+            cell.length = backbone.length(cell.outcome.value)
+    return sorted(cells, key=lambda cell: (cell.length, cell.key))
 
 
 def _told(cell: _Cell, first: Mapping[bytes, _Cell]) -> Outcome:

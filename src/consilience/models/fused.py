@@ -32,11 +32,11 @@ class Summary(nn.Module):
 
     def forward(self, tokens: Tokens) -> Tokens:
         if not self.pooled:
-            values = masked(self.dropout(self.project(masked(tokens.values, tokens.mask))), tokens.mask)
+            values = self.dropout(self.project(masked(tokens.values, tokens.mask)))
             return Tokens(values=values, mask=tokens.mask)
         both = torch.cat([masked_mean(tokens.values, tokens.mask), masked_max(tokens.values, tokens.mask)], 1)
         mask = tokens.mask.any(1, keepdim=True)
-        return Tokens(values=masked(self.dropout(self.project(both)).unsqueeze(1), mask), mask=mask)
+        return Tokens(values=self.dropout(self.project(both)).unsqueeze(1), mask=mask)
 
 
 class FusedModel(nn.Module):

@@ -34,16 +34,18 @@ def epoch(index: np.ndarray, *, rows: int, rng: np.random.Generator) -> Iterator
     """
     order = rng.permutation(len(index))
     by_cell = order[np.argsort(index[order], kind="stable")]
-    starts = np.flatnonzero(np.r_[True, np.diff(index[by_cell]) != 0])
-    pieces = [piece[i : i + rows] for piece in np.split(by_cell, starts[1:]) for i in range(0, len(piece), rows)]
-    shuffled = [pieces[i] for i in rng.permutation(len(pieces))]
-    sizes = np.cumsum([len(piece) for piece in shuffled])
-    total = int(sizes[-1])
-    count = max(1, round(total / rows))
-    bounds = np.unique(np.searchsorted(sizes, np.arange(1, count) * total / count, side="left") + 1)
-    for chunk in np.split(np.arange(len(shuffled)), bounds):
-        if len(chunk):
-            yield np.concatenate([shuffled[i] for i in chunk])
+    place = np.arange(len(by_cell))
+    starts = np.r_[True, np.diff(index[by_cell]) != 0]
+    since = place - np.maximum.accumulate(np.where(starts, place, 0))
+    piece = np.cumsum(since % rows == 0) - 1
+    turns = rng.permutation(int(piece[-1]) + 1)
+    ends = np.cumsum(np.bincount(piece)[turns])
+    shuffled = by_cell[np.argsort(np.argsort(turns)[piece], kind="stable")]
+    count = max(1, round(len(shuffled) / rows))
+    last = np.searchsorted(ends, np.arange(1, count) * len(shuffled) / count, side="left")
+    for batch in np.split(shuffled, ends[np.unique(last)]):
+        if len(batch):
+            yield batch
 
 
 def parts(batch: Batch, count: int) -> Iterator[tuple[Batch, Tensor]]:

@@ -59,10 +59,16 @@ class FrozenProcessor(Processor):
         """[U] of [T, D] -> values [U, longest T, D] float32, mask [U, longest T]."""
         lengths = np.array([0 if value is None else len(value) for value in values], np.int64)
         mask = np.arange(max(1, lengths.max(initial=0))) < lengths[:, None]
-        out = np.zeros((*mask.shape, len(self._mean)), np.float32)
         present = [value for value in values if value is not None]
-        if present:
-            out[mask] = (np.concatenate(present) - self._mean) / self._deviation
+        if not present:
+            return Tokens(values=np.zeros((*mask.shape, len(self._mean)), np.float32), mask=mask)
+        vectors = np.concatenate(present) - self._mean
+        vectors /= self._deviation
+        vectors = vectors.astype(np.float32, copy=False)
+        if mask.all():
+            return Tokens(values=vectors.reshape(*mask.shape, -1), mask=mask)
+        out = np.zeros((*mask.shape, len(self._mean)), np.float32)
+        out[mask] = vectors
         return Tokens(values=out, mask=mask)
 
     def features(self, values: Values) -> Features:

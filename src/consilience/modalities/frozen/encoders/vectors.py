@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from torch import nn
 
 from consilience.core.batch import Tokens
-from consilience.core.masks import masked
 
 
 class Vectors(nn.Module):
@@ -31,4 +30,4 @@ class Vectors(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, tokens: Tokens) -> Tokens:
-        return Tokens(values=self.dropout(masked(tokens.values, tokens.mask)), mask=tokens.mask)
+        return Tokens(values=self.dropout(tokens.values), mask=tokens.mask)
