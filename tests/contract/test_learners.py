@@ -297,7 +297,7 @@ OTHERS = {
         "kernel": "polynomial", "gamma": 2.0, "degree": Other(2, kernel="polynomial"), "C": 0.05, "landmarks": 20,
         "epsilon": 0.5, "holdout": 0.5, "max_iter": 2, "tol": 0.1,
     },
-    "linear": {"C": 0.05, "l1_ratio": 0.7, "max_iter": 2, "tol": 0.1},
+    "linear": {"C": 0.05, "l1_ratio": 0.7, "relevance": 0.0, "max_iter": 2, "tol": 0.1},
     "svm": {"C": 1.0, "epsilon": 0.5, "holdout": 0.5, "max_iter": 2, "tol": 0.1},
     "trees": {
         "max_iter": 3, "learning_rate": 0.5, "max_leaf_nodes": 4, "rows_per_leaf": 1, "min_samples_leaf": 60,

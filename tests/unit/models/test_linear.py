@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from consilience.core.sparse import CSR
@@ -11,6 +12,7 @@ from consilience.modalities.base import Features
 from consilience.models.base import Block, Goal
 from consilience.models.learners.design import Design
 from consilience.models.learners.linear import Linear
+from consilience.models.learners.relevance import penalty_factors
 from consilience.models.learners.rows import collapse, distinct, softmax
 
 FOREVER = float("inf")
@@ -56,11 +58,27 @@ def test_finds_the_optimum_of_logistic_regression(C, classes):
     target = np.minimum(target, classes - 1)
     weights = np.random.default_rng(1).uniform(0.5, 2, len(target))
     goal = Goal(target=target, width=classes, discrete=True, weights=weights)
-    ours = Linear.fit(Linear.Config(C=C, max_iter=1000, tol=1e-14), blocks, goal, seed=0, seconds=FOREVER)
+    config = Linear.Config(C=C, relevance=0.0, max_iter=1000, tol=1e-14)
+    ours = Linear.fit(config, blocks, goal, seed=0, seconds=FOREVER)
     # Two classes have two scores here and one there: half of the difference in each costs half as much.
     theirs = LogisticRegression(C=C * (2 if classes == 2 else 1), tol=1e-8, max_iter=10_000).fit(plain, target, weights)
     np.testing.assert_allclose(ours.predict(blocks), theirs.predict_proba(plain), atol=0.01)
     assert ours.state().meta["converged"]
+
+
+def test_sparing_a_column_is_as_if_its_numbers_were_larger():
+    rng = np.random.default_rng(0)
+    matrix = (rng.random((80, 12)) * (rng.random((80, 12)) < 0.3)).astype(np.float32)
+    target = (matrix[:, 0] + 0.3 * rng.random(80) > 0.3).astype(np.int64)
+    goal = Goal(target=target, width=2, discrete=True, weights=np.ones(80))
+    config = Linear.Config(C=2.0, relevance=0.5, max_iter=1000, tol=1e-14)
+    ours = Linear.fit(config, {"x": block_of(sparse_of(matrix))}, goal, seed=0, seconds=FOREVER)
+    given = csr_matrix(matrix), np.arange(80), np.ones(80), target
+    larger = matrix / np.sqrt(penalty_factors(*given, discrete=True, share=0.5))
+    theirs = LogisticRegression(C=4.0, tol=1e-8, max_iter=10_000).fit(larger, target)
+    np.testing.assert_allclose(
+        ours.predict({"x": block_of(sparse_of(matrix))}), theirs.predict_proba(larger), atol=1e-3
+    )
 
 
 def test_finds_the_optimum_of_ridge_regression():

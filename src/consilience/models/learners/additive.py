@@ -17,6 +17,7 @@ import numpy as np
 
 from consilience.models.base import Block
 from consilience.models.learners.design import Design
+from consilience.models.learners.relevance import penalty_factors
 from consilience.models.learners.twins import merging
 
 _MERGED = 10_000_000
@@ -90,6 +91,18 @@ class Fitter:
         coefficients |= {name: twins @ coefficients[name] for name, twins in self._merging.items()}
         return Additive(designs=self._designs, coefficients=coefficients, intercept=parts[-1][0])
 
+    def factors(self, target: np.ndarray, rows: np.ndarray, *, discrete: bool, share: float) -> np.ndarray:
+        """`penalty_factors` of sparse columns, 1 of all others [all columns], from the chosen rows and the `target`
+        of those."""
+        found = []
+        for matrix, place in self._operands:
+            if isinstance(matrix, np.ndarray):
+                found.append(np.ones(matrix.shape[1]))
+            else:
+                given = place[rows], self._weights[rows], target
+                found.append(penalty_factors(matrix, *given, discrete=discrete, share=share))
+        return np.concatenate(found)
+
     def fit(
         self,
         loss: Loss,
@@ -99,11 +112,13 @@ class Fitter:
         seconds: float,
         rows: np.ndarray | None = None,
         start: np.ndarray | None = None,
+        factors: np.ndarray | None = None,
     ) -> tuple[np.ndarray, bool]:
         """`minimise` over the chosen rows; all of them where none are chosen."""
         chosen = np.arange(len(self._weights)) if rows is None else rows
         operands = [(matrix, place[chosen]) for matrix, place in self._operands]
-        return minimise(operands, self._weights[chosen], loss, width, how, seconds=seconds, start=start)
+        weights = self._weights[chosen]
+        return minimise(operands, weights, loss, width, how, seconds=seconds, start=start, factors=factors)
 
 
 Operand = tuple[Any, np.ndarray]
@@ -130,17 +145,19 @@ def minimise(
     *,
     seconds: float,
     start: np.ndarray | None = None,
+    factors: np.ndarray | None = None,
 ) -> tuple[np.ndarray, bool]:
     """Minimise C * sum(weight * loss) + penalty by L-BFGS (Liu & Nocedal 1989), which suits every smooth loss. The
-    solution [all P + 1, K], and whether it was reached in time.
+    solution [all P + 1, K], and whether it was reached in time. `factors` [all P]: of the penalty on each column.
 
     With an L1 part, every coefficient is a positive part less a negative part, both at least 0 (L-BFGS-B, Byrd et al.
     1995): the penalty is linear in them, and the coefficients that do not pay end at exactly 0.
     """
     from scipy.optimize import Bounds, minimize
 
-    objective: Any = _Objective(operands, weights, loss, width, how)
     columns = sum(matrix.shape[1] for matrix, _ in operands)
+    each = np.ones(columns) if factors is None else factors
+    objective: Any = _Objective(operands, weights, loss, width, how, each)
     first = np.zeros((columns + 1, width)) if start is None else start
     bounds = None
     if how.l1_ratio:
@@ -179,18 +196,22 @@ class _Signed:
         value, gradient = inner(np.concatenate([positive - negative, parts[-1:]]).reshape(-1))
         slope = gradient.reshape(-1, inner.width)
         both = np.concatenate([slope[:-1] + inner.lasso, -slope[:-1] + inner.lasso, slope[-1:]])
-        return value + inner.lasso * float(parts[:-1].sum()), both.reshape(-1)
+        return value + float((inner.lasso * (positive + negative)).sum()), both.reshape(-1)
 
 
 class _Objective:
     """Solution -> loss per weight of a row, with the L2 part of the penalty; and its slope."""
 
-    def __init__(self, operands: list[Operand], weights: np.ndarray, loss: Loss, width: int, how: Solver) -> None:
+    def __init__(
+        self, operands: list[Operand], weights: np.ndarray, loss: Loss, width: int, how: Solver, factors: np.ndarray
+    ) -> None:
         from scipy.sparse import csr_matrix
 
         self._share = weights / weights.sum()
         strength = 1.0 / (how.C * weights.sum())
-        self._ridge, self.lasso = (1 - how.l1_ratio) * strength, how.l1_ratio * strength
+        # As if each column's numbers were larger by the root of what its square costs less.
+        self._ridge = (1 - how.l1_ratio) * strength * factors[:, None]
+        self.lasso = how.l1_ratio * strength * np.sqrt(factors)[:, None]
         self._operands, self._loss, self.width = operands, loss, width
         self._ends = np.cumsum([matrix.shape[1] for matrix, _ in operands])
         ones, rows = np.ones(len(weights), np.float32), np.arange(len(weights))
@@ -209,10 +230,10 @@ class _Objective:
         slopes *= self._share[:, None]
         rounded = slopes.astype(np.float32)
         np.multiply(coefficients, self._ridge, out=gradient[:-1])
+        penalty = np.vdot(gradient[:-1], coefficients) / 2
         for (matrix, _), collect, own in zip(
             self._operands, self._collect, np.split(gradient[:-1], self._ends[:-1]), strict=True
         ):
             own += matrix.T @ (collect @ rounded)
         gradient[-1] = slopes.sum(0)
-        penalty = self._ridge / 2 * np.vdot(coefficients, coefficients)
         return float(losses @ self._share + penalty), gradient.reshape(-1)

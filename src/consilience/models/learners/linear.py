@@ -36,6 +36,9 @@ class Linear(Learner):
         l1_ratio: float = 0.0
         """Elastic net: the share of the penalty that is on absolute weights (L1), which makes many exactly 0; the rest
         is on squared weights (L2). 0 to 1."""
+        relevance: float = 0.5
+        """How far the penalty spares sparse columns (runs of words and letters) whose presence tells of the answer on
+        the training rows, at the cost of the others: 0 treats all alike; below 1."""
         max_iter: int = 200
         """Steps of the solver, at most; fewer when the time does not allow them."""
         tol: float = 1e-4
@@ -46,6 +49,8 @@ class Linear(Learner):
                 raise ValueError(f"C must be at least 0, not {self.C}")
             if not 0 <= self.l1_ratio <= 1:
                 raise ValueError(f"l1_ratio must be between 0 and 1, not {self.l1_ratio}")
+            if not 0 <= self.relevance < 1:
+                raise ValueError(f"relevance must be at least 0 and below 1, not {self.relevance}")
             if self.max_iter < 1:
                 raise ValueError(f"max_iter must be at least 1, not {self.max_iter}")
 
@@ -67,17 +72,17 @@ class Linear(Learner):
             deviation = np.sqrt(np.average((goal.target - mean) ** 2, weights=goal.weights))
             scale = np.array([mean, deviation or 1.0])
 
-        def loss(rows: np.ndarray) -> Loss:
-            return _Cross(number[rows]) if goal.discrete else _Squared((goal.target[rows] - scale[0]) / scale[1])
-
-        fitter, start = Fitter(blocks, goal.weights, merge=not config.l1_ratio), None
-        how = Solver(C=config.C, max_iter=config.max_iter, tol=config.tol, l1_ratio=config.l1_ratio)
-        if not config.C:
-            how, start = _find(fitter, loss, len(classes), how, blocks, goal, seed=seed, seconds=seconds / 2)
-        left = seconds - (time.process_time() - begin)
-        solution, converged = fitter.fit(
-            loss(np.arange(len(goal.target))), len(classes), how, start=start, seconds=left
+        known = number if goal.discrete else (goal.target - scale[0]) / scale[1]
+        fitter = Fitter(blocks, goal.weights, merge=not config.l1_ratio)
+        problem = _Problem(
+            fitter=fitter, known=known, discrete=goal.discrete, width=len(classes), share=config.relevance
         )
+        how = Solver(C=config.C, max_iter=config.max_iter, tol=config.tol, l1_ratio=config.l1_ratio)
+        start = None
+        if not config.C:
+            how, start = _find(problem, how, blocks, goal, seed=seed, seconds=seconds / 2)
+        left = seconds - (time.process_time() - begin)
+        solution, converged = problem.on(np.arange(len(known)))(how, start, left)
         meta = {"width": goal.width, "discrete": goal.discrete, "converged": converged, "inputs": sorted(blocks)}
         return cls(model=fitter.model(solution), classes=classes, scale=scale, meta={**meta, "C": how.C})
 
@@ -100,19 +105,39 @@ class Linear(Learner):
         return cls(model=model, classes=state.arrays["classes"], scale=state.arrays["scale"], meta=dict(state.meta))
 
 
+Fit = Callable[[Solver, np.ndarray | None, float], tuple[np.ndarray, bool]]
+"""(how, where to start, seconds) -> the solution, and whether it was reached in time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Problem:
+    fitter: Fitter
+    known: np.ndarray
+    """[N] class numbers from 0, or numbers of mean 0 and deviation 1"""
+    discrete: bool
+    width: int
+    share: float
+    """See `penalty_factors`."""
+
+    def loss(self, rows: np.ndarray) -> Loss:
+        return _Cross(self.known[rows]) if self.discrete else _Squared(self.known[rows])
+
+    def on(self, rows: np.ndarray) -> Fit:
+        """How to fit on some rows: nothing of the others is looked at, not even for the penalty."""
+        factors = self.fitter.factors(self.known[rows], rows, discrete=self.discrete, share=self.share)
+
+        def fit(how: Solver, start: np.ndarray | None, seconds: float) -> tuple[np.ndarray, bool]:
+            given: Any = {"rows": rows, "start": start, "seconds": seconds, "factors": factors}
+            return self.fitter.fit(self.loss(rows), self.width, how, **given)
+
+        return fit
+
+
 def _find(
-    fitter: Fitter,
-    loss: Callable[[np.ndarray], Loss],
-    width: int,
-    how: Solver,
-    blocks: Mapping[str, Block],
-    goal: Goal,
-    *,
-    seed: int,
-    seconds: float,
+    problem: _Problem, how: Solver, blocks: Mapping[str, Block], goal: Goal, *, seed: int, seconds: float
 ) -> tuple[Solver, np.ndarray | None]:
     """`how` with the first C of `_PATH` that the next one does not clearly better on rows held out, and where its fit
-    ended. `loss`: of some rows."""
+    ended."""
     begin = time.process_time()
     held = hold_out(blocks, _HELD_OUT, seed)
     kept = np.flatnonzero(~held)
@@ -120,10 +145,11 @@ def _find(
     judged = np.flatnonzero(held & (np.isin(goal.target, goal.target[kept]) if goal.discrete else True))
     asked = {name: block.take(judged) for name, block in blocks.items()}
     best, start, errors = replace(how, C=_PATH[0]), None, None
+    fit = problem.on(kept)
     for C in _PATH if len(judged) else ():
         tried = replace(how, C=C)
-        solution, _ = fitter.fit(loss(kept), width, tried, rows=kept, start=start, seconds=seconds)
-        now = loss(judged)(fitter.model(solution).scores(asked))[0]
+        solution, _ = fit(tried, start, seconds)
+        now = problem.loss(judged)(problem.fitter.model(solution).scores(asked))[0]
         if errors is not None and not clearly(errors - now, goal.weights[judged]):
             break
         best, start, errors = tried, solution, now
