@@ -82,8 +82,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--batch-rows", type=int, default=512, help="rows of a step (the preset itself: 192)")
+    parser.add_argument("--threads", type=int, default=1, help="what `fit` takes of two cores")
+    parser.add_argument("--batch-rows", type=int, help="rows of a step (default: the preset's own)")
     sizes = parser.parse_args()
     folder = Path(tempfile.mkdtemp())
     try:
@@ -96,7 +96,7 @@ def main() -> None:
 def measure(folder: Path, sizes: argparse.Namespace) -> bool:
     source, frozen, store = table(folder, sizes.rows), backbones(folder), str(folder / "store")
     print(f"{sizes.rows:,} rows x 3 inputs, {len(FUSIONS)} fusions, {sizes.epochs} epochs; {machine()}, "
-          f"{sizes.threads} thread(s), steps of {sizes.batch_rows} rows")  # fmt: skip
+          f"{sizes.threads} thread(s), steps of {sizes.batch_rows or 'the usual'} rows")  # fmt: skip
     columns = ("--input", "picture=image:picture", "--input", "question=text:question", "--input", "remark=text:remark")
     made = consilience(
         "encode", str(source), "--store", store, "--backbone", *frozen, "--ignore", "label", *columns, "--json"
@@ -104,7 +104,9 @@ def measure(folder: Path, sizes: argparse.Namespace) -> bool:
     print(f"encoded in {made.cpu_seconds:.1f} CPU-s, {made.wall_seconds:.1f} s (not counted):")
     for name, found in made.json()["inputs"].items():
         print(f"  {name}: {found['encoded']:,} of {found['cells']:,} cells, width {found['width']}")
-    train = {"epochs": sizes.epochs, "patience": sizes.epochs, "lr": 1e-3, "batch_rows": sizes.batch_rows}
+    train = {"epochs": sizes.epochs, "patience": sizes.epochs, "lr": 1e-3}
+    if sizes.batch_rows:
+        train["batch_rows"] = sizes.batch_rows
     settings = [*(word for key, value in train.items() for word in ("--set", f"pretrained.train.{key}={value}"))]
     config = folder / "run.toml"
     fusions = ", ".join(

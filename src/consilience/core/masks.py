@@ -15,11 +15,15 @@ def masked(values: Any, mask: Any) -> Any:
 
 def masked_mean(values: Any, mask: Any) -> Any:
     """[N, T, D], [N, T] -> [N, D]; zero where nothing is present."""
+    if values.shape[1] == 1:
+        return masked(values, mask).squeeze(1)
     return masked(values, mask).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
 
 
 def masked_max(values: Any, mask: Any) -> Any:
     """[N, T, D], [N, T] -> [N, D]; zero where nothing is present."""
+    if values.shape[1] == 1:
+        return masked(values, mask).squeeze(1)
     lowest = values.masked_fill(~mask.unsqueeze(-1), float("-inf")).amax(1)
     return lowest.masked_fill(~mask.any(1, keepdim=True), 0.0)
 

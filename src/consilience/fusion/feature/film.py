@@ -43,7 +43,7 @@ class Film(nn.Module):
     def forward(self, inputs: Mapping[str, Tokens]) -> Fused:
         vectors, present = stack(inputs, self.names)
         filled = self.absent(vectors, present)
-        asks = [ask(vectors[:, n]).chunk(len(self.names) - 1, 1) for n, ask in enumerate(self.condition)]
+        asks = [ask(filled[:, n]).chunk(len(self.names) - 1, 1) for n, ask in enumerate(self.condition)]
         filmed = []
         for m in range(len(self.names)):
             total, count = torch.zeros_like(filled[:, m]).repeat(1, 2), torch.zeros_like(filled[:, m, :1])

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from consilience.core.batch import Fused, Tokens
+from consilience.core.masks import masked
 from consilience.fusion.feature.pooling import stack
 
 
@@ -40,6 +41,7 @@ class Gated(nn.Module):
 
     def forward(self, inputs: Mapping[str, Tokens]) -> Fused:
         vectors, present = stack(inputs, self.names)
+        vectors = masked(vectors, present)
         seen = torch.cat([vectors.flatten(1), present.to(vectors.dtype)], 1)
         by_input, weights, total = {}, {}, torch.zeros_like(self.gate[0](seen))
         for m, name in enumerate(self.names):

@@ -12,8 +12,11 @@ from consilience.core.masks import masked_mean
 
 
 def stack(inputs: Mapping[str, Tokens], names: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """{name: Tokens [B, T, D]} -> vectors [B, M, D] (zero where missing), present [B, M]; in the order of `names`."""
-    vectors = [masked_mean(inputs[name].values, inputs[name].mask) for name in names]
+    """{name: Tokens [B, T, D]} -> vectors [B, M, D], present [B, M]; in the order of `names`. The vector of a missing
+    input may hold anything: `Absent` or `masked` puts something in its place."""
+    vectors = []
+    for values, mask in ((inputs[name].values, inputs[name].mask) for name in names):
+        vectors.append(values.squeeze(1) if values.shape[1] == 1 else masked_mean(values, mask))
     return torch.stack(vectors, 1), torch.stack([inputs[name].present for name in names], 1)
 
 
