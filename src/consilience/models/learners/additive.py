@@ -96,7 +96,7 @@ class Fitter:
         of those."""
         found = []
         for matrix, place in self._operands:
-            if isinstance(matrix, np.ndarray):
+            if isinstance(matrix, np.ndarray) or not share:
                 found.append(np.ones(matrix.shape[1]))
             else:
                 given = place[rows], self._weights[rows], target

@@ -22,8 +22,8 @@ _PRIOR = 2.0
 def penalty_factors(
     matrix: Any, cell: np.ndarray, weights: np.ndarray, target: np.ndarray, *, discrete: bool, share: float
 ) -> np.ndarray:
-    """[P]: how many times as much the squared coefficient of each column is to cost; sparing the telling columns, so
-    that the mean cost over the columns as rows hold them stays what it was.
+    """[P]: how many times as much the squared coefficient of each column is to cost. That is as if its numbers were
+    larger by 1 / sqrt(factor); rows would then be as long as before in the mean, so one C goes on suiting them.
 
     `matrix` [U, P] of SciPy; `cell`, `weights`, `target` [N] of the rows, the target as class numbers from 0, or as
     numbers of mean 0 and deviation 1. `share`: 0 leaves all costs alike, towards 1 only what a column tells counts.
