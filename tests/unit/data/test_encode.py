@@ -156,6 +156,15 @@ def test_batches_are_of_like_length_and_do_not_hang_on_the_order_of_rows() -> No
     assert [len(batch) for batch in long.batches] == [1] * 4
 
 
+def test_a_backbone_whose_vectors_are_all_there_is_asked_nothing(tmp_path: Path) -> None:
+    """Not even for lengths: that would load its tokeniser."""
+    store, letters = Store(tmp_path / "store"), Letters()
+    first = run(words(["ab", "c"]), "words", Encoding(backbone=Letters(), store=store))
+    letters.length = letters.encode = None  # type: ignore[assignment, method-assign]
+    again = run(words(["ab", "c"]), "words", Encoding(backbone=letters, store=store))
+    assert rows_of(again) == rows_of(first)
+
+
 def test_an_encoding_that_was_cut_off_goes_on_to_the_same_vectors(tmp_path: Path) -> None:
     table = blobs(tmp_path, [b"%04d" % n for n in range(50)])
     whole, cut = Store(tmp_path / "whole"), Store(tmp_path / "cut")
