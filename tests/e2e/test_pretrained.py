@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +18,7 @@ import consilience as cs
 from consilience.bundle import golden
 from consilience.cli import main
 from consilience.testing.backbones import tiny_image, tiny_text
+from consilience.workflows import side_by_side
 
 
 @pytest.fixture(scope="module")
@@ -228,3 +234,110 @@ def test_resumed_with_another_backbone_is_refused(place, capsys):
     capsys.readouterr()
     assert main(["fit", "--resume", "--out", str(folder / "begun")]) == 2
     assert "the backbone of review@mine" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------------------------------- networks side by side
+
+EPOCHS = 40
+TRAINING = (
+    *("--set", f"pretrained.train.epochs={EPOCHS}", "--set", f"pretrained.train.patience={EPOCHS}"),
+    *("--set", 'pretrained.fusions=["concat", "gated", "film"]'),
+)
+
+
+def outcome(run: Path) -> tuple:
+    """What the run knows when it is complete, but for times: the leaderboard, and the networks it kept."""
+    from safetensors.numpy import load_file
+
+    lines = json.loads((run / "leaderboard.json").read_text())
+    timed = ("cpu_seconds", "ms_per_row")
+    board = [{key: value for key, value in line.items() if key not in timed} for line in lines["leaderboard"]]
+    networks = {}
+    for path in run.glob("checkpoints/pretrained-*/member.safetensors"):
+        arrays = load_file(path)
+        told = json.loads(arrays.pop("told:").tobytes())
+        losses = [(epoch["train_loss"], epoch["valid_loss"]) for epoch in told["facts"]["curve"]]
+        networks[path.parent.name] = losses, {name: array.tobytes() for name, array in arrays.items()}
+    assert [len(losses) for losses, _ in networks.values()] == [EPOCHS] * 3
+    return board, lines["best"], lines["test"], networks
+
+
+@pytest.fixture(scope="module")
+def one_by_one(place):
+    folder, flags = place
+    assert main(fit(folder, "one-by-one", *flags, *TRAINING, "--set", "processes=1")) == 0
+    return outcome(folder / "one-by-one")
+
+
+needs_fork = pytest.mark.skipif(not side_by_side.possible(), reason="needs a fork")
+
+
+@needs_fork
+def test_side_by_side_they_learn_the_same(place, one_by_one, monkeypatch):
+    folder, flags = place
+    seen, do = [], side_by_side.do
+    monkeypatch.setattr(side_by_side, "do", lambda pieces, **given: seen.append([*pieces]) or do(pieces, **given))
+    assert main(fit(folder, "together", *flags, *TRAINING, "--set", "processes=2")) == 0
+    assert [len(names) for names in seen] == [3]
+    assert outcome(folder / "together") == one_by_one
+
+
+@needs_fork
+def test_a_network_whose_process_died_is_trained_alone(place, one_by_one, monkeypatch):
+    from consilience.workflows import kept
+
+    folder, flags = place
+    here, keep = os.getpid(), kept.keep
+
+    def killed(where, fitted):
+        if os.getpid() != here and "gated" in where.name:
+            os.kill(os.getpid(), signal.SIGKILL)
+        keep(where, fitted)
+
+    monkeypatch.setattr(kept, "keep", killed)
+    assert main(fit(folder, "died", *flags, *TRAINING, "--set", "processes=2")) == 0
+    assert "gated[photo@patches + review@letters + table]: its process ended early" in said(folder, "died")
+    assert outcome(folder / "died") == one_by_one
+
+
+def begin(folder: Path, out: str, flags: list[str]) -> tuple[subprocess.Popen, Path]:
+    """A fit that is so far that it has trained a network and trains others."""
+    words = fit(folder, out, *flags, *TRAINING, "--set", "processes=2")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "consilience", *words], **quiet, env=environment, start_new_session=True
+    )
+    found, patience = folder / out / "checkpoints", time.monotonic() + 100
+    while not [*found.glob("pretrained-*/member.safetensors")] and process.poll() is None:
+        assert time.monotonic() < patience
+        time.sleep(0.002)
+    return process, folder / out
+
+
+@needs_fork
+@pytest.mark.slow
+def test_killed_while_they_train_the_run_goes_on_to_the_same_end(place, one_by_one):
+    folder, flags = place
+    process, run = begin(folder, "killed", flags)
+    process.kill()
+    process.communicate()
+    assert not (run / "leaderboard.json").exists()
+    assert main(["fit", "--resume", "--out", str(run)]) == 0
+    assert outcome(run) == one_by_one
+
+
+@needs_fork
+@pytest.mark.slow
+def test_ctrl_c_keeps_those_that_are_trained(place, one_by_one):
+    folder, flags = place
+    process, run = begin(folder, "pressed", flags)
+    os.killpg(process.pid, signal.SIGINT)
+    out, error = process.communicate(timeout=100)
+    assert process.returncode == 130, error
+    assert "Traceback" not in error
+    printed = json.loads(out)
+    assert any(entry["name"].startswith("pretrained ") for entry in printed["leaderboard"])
+    assert printed["test"] is None
+    assert main(["fit", "--resume", "--out", str(run)]) == 0
+    assert outcome(run) == one_by_one

@@ -10,14 +10,31 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_WISH = "OMP_NUM_THREADS"
+
 
 def sensible() -> int:
     """Threads for one process on this machine."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    if wanted.isdecimal() and int(wanted) > 0:
-        return int(wanted)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(8, cores // 2))
+    return wished() or max(1, min(8, cores() // 2))
+
+
+def wished() -> int:
+    """What OMP_NUM_THREADS says; 0 where it says nothing."""
+    wanted = os.environ.get(_WISH, "")
+    return int(wanted) if wanted.isdecimal() else 0
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def single() -> None:
+    """From now on this process, and what it starts, has one thread for numerical libraries."""
+    from threadpoolctl import threadpool_limits
+
+    os.environ[_WISH] = "1"
+    threadpool_limits(limits=1)
 
 
 @contextmanager

@@ -104,6 +104,10 @@ class RunConfig:
     """Seconds for the whole run."""
     threads: int = 0
     """Threads of numerical libraries; 0 takes half the cores, at most 8 (or OMP_NUM_THREADS, where that is set)."""
+    processes: int = 0
+    """Networks of a preset that are trained at the same time, each in a process of its own with one thread; 0 takes one
+    per core, or 1 where more threads than one are asked for. Only on Linux without a GPU: elsewhere, and with 1, they
+    are trained one after the other."""
     data: DataConfig = field(default_factory=DataConfig)
     """Table, split and decoding."""
     inputs: dict[str, Any] = field(default_factory=dict)
@@ -128,8 +132,8 @@ class RunConfig:
     def __post_init__(self) -> None:
         if not self.time_budget > 0:
             raise ValueError("time_budget must be above 0 seconds")
-        if self.threads < 0:
-            raise ValueError("threads may not be negative")
+        if min(self.threads, self.processes) < 0:
+            raise ValueError("threads and processes may not be negative")
         if self.data.weight is not None and self.data.weight in (*self.data.ignore, self.data.group):
             raise ValueError(
                 f"data.weight: column {self.data.weight!r} is also ignored or the group; it is one of them"

@@ -20,20 +20,20 @@ from consilience.core.errors import UserError
 from consilience.core.optional import require
 from consilience.core.progress import Deadline, Reporter
 from consilience.core.result import FitResult
-from consilience.core.threads import limited, sensible
+from consilience.core.threads import cores, limited, sensible, wished
 from consilience.data.check import write_bad_cells
 from consilience.data.sources import read, sides
 from consilience.data.store import Store
 from consilience.data.table import Table
 from consilience.models.constant import Constant
-from consilience.tasks.base import Task
-from consilience.workflows import audit, kept, report
+from consilience.workflows import audit, report
+from consilience.workflows.candidates import Search
 from consilience.workflows.config import PRESETS, RunConfig
 from consilience.workflows.ensembles import ensembles
 from consilience.workflows.leaderboard import About, Entry, Measured, choose, enter, measure, rank
 from consilience.workflows.origin import in_memory, remember
 from consilience.workflows.prepare import Prepared, prepare
-from consilience.workflows.presets import Candidate, Setting, rows_point
+from consilience.workflows.presets import Setting, rows_point
 from consilience.workflows.runs import Run
 
 FINISH = 0.05
@@ -57,6 +57,11 @@ def fit(sources: Mapping[str, Any], config: RunConfig, *, out: Path, reporter: R
 
 def threads(config: RunConfig) -> int:
     return config.threads or sensible()
+
+
+def processes(config: RunConfig) -> int:
+    """Networks trained at the same time, where that is possible."""
+    return config.processes or (1 if (config.threads or wished()) > 1 else cores())
 
 
 def spread(sources: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,10 +149,16 @@ def search(
     entries = [enter(prepared, answer, About(name=task.baseline, preset="baseline"), seed=seed)]
     # What comes after a candidate: its own score, three ensembles', the test's, the files.
     after = FINISH * config.time_budget + kept_for_audit(config) + 5 * (time.monotonic() - started)
+    fitting = Search(
+        task=task,
+        folder=folder,
+        left=lambda: deadline.left - after,
+        least=FINISH * config.time_budget,
+        at_once=processes(config),
+        reporter=log,
+    )
     try:
-        for candidate in PRESETS.load(config.preset).candidates(setting):
-            left, least = deadline.left - after, FINISH * config.time_budget
-            found = _fitted(candidate, task, kept.folder_of(folder, candidate.name), left=left, least=least)
+        for candidate, found in fitting.fit(PRESETS.load(config.preset).candidates(setting)):
             if found is None:
                 log.say(f"{candidate.name}: not tried, the time budget of {config.time_budget:.0f} s is used up")
                 continue
@@ -170,21 +181,6 @@ def search(
         log.say("interrupted: choosing from what is there")
         return entries, True
     return entries, False
-
-
-def _fitted(candidate: Candidate, task: Task, folder: Path, *, left: float, least: float) -> kept.Kept | None:
-    """The candidate as it was kept in its folder, or else fitted in the seconds that are `left`. None when those are
-    not more than `least`, unless it was begun: then it ends with what it has."""
-    if (known := kept.find(folder, task)) is not None:
-        return known
-    if left <= least and not kept.begun(folder):
-        return None
-    cpu = time.process_time()
-    member, facts = candidate.fit(Deadline(max(left, 1e-3) * candidate.share), folder)
-    spent = time.process_time() - cpu + facts.get("earlier_cpu_seconds", 0.0)
-    fresh = kept.Kept(member=member, facts=facts, cpu_seconds=spent)
-    kept.keep(folder, fresh)
-    return fresh
 
 
 def finish(

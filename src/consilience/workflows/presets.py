@@ -6,6 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +22,7 @@ from consilience.models.classic import Classic, fit_classic
 from consilience.models.config import ClassicConfig, DeepConfig
 from consilience.tasks.base import Task
 from consilience.train.config import TrainConfig, refuse_idle
+from consilience.workflows.candidates import Candidate
 from consilience.workflows.config import RunConfig
 from consilience.workflows.prepare import Part, Prepared
 
@@ -30,27 +32,6 @@ Point = Callable[[Part, np.ndarray], dict[str, float | None]]
 
 def rows_point(rows: Part, answers: np.ndarray) -> dict[str, float | None]:
     return point(rows.task, answers, rows.target, rows.weights)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """Something to fit: a name for the leaderboard, and how to fit it in some seconds."""
-
-    name: str
-    preset: str
-    fusion: str | None
-    inputs: tuple[str, ...]
-    fit: Callable[[Deadline, Path], tuple[Member, dict[str, Any]]]
-    """Deadline, a folder of its own -> the member and facts about its training (learning curves). What it leaves in
-    the folder it finds there again, should it be cut off; it then goes on, to the same end."""
-    share: float
-    """How much of the time that is left it may take, 0 to 1."""
-    refit: Callable[[Member, float], Member] | None = None
-    """(what `fit` made, seconds) -> the same model, fitted on training and validation rows together."""
-    fold: Callable[[Member, np.ndarray, float], Member] | None = None
-    """(what `fit` made, row numbers of the training part, seconds) -> the same model, fitted on those rows only."""
-    subset: Callable[[tuple[str, ...], float], Member] | None = None
-    """(inputs, seconds) -> the same model, fitted on these inputs only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,11 +116,14 @@ def pretrained(setting: Setting) -> Iterator[Candidate]:
     assert config is not None
     learners = ClassicConfig(single=config.learners, joined=config.learners)
     yield from classic(setting, learners, names=names, preset="pretrained")
+    if several := len(config.fusions) > 1:
+        _import_training()
     for place, (fusion, title) in enumerate(zip(config.fusions, titles(config.fusions), strict=True)):
         shape = DeepConfig(fusion=fusion, width=config.width, dropout=config.dropout)
         share = 1 / (len(config.fusions) - place + 1)
         title = f"pretrained {title}"
-        yield network(setting, shape, config.train, names=names, title=title, preset="pretrained", share=share)
+        made = network(setting, shape, config.train, names=names, title=title, preset="pretrained", share=share)
+        yield replace(made, one_of_several=several)
     if setting.prepared.unfrozen:
         fusion, names = config.fusions[0], setting.prepared.unfrozen
         shape, title = (
@@ -189,7 +173,9 @@ def classic(
                 seconds=seconds,
             )
 
-        def fit(deadline: Deadline, folder: Path, learn: Any = learn) -> tuple[Member, dict[str, Any]]:
+        def fit(
+            deadline: Deadline, folder: Path, reporter: Reporter, learn: Any = learn
+        ) -> tuple[Member, dict[str, Any]]:
             return learn(setting.train, deadline.left), {}
 
         def refit(member: Member, seconds: float, learn: Any = learn, part: ConfigPart = part) -> Member:
@@ -243,13 +229,14 @@ def network(
 ) -> Candidate:
     """`title`: how it is called on the leaderboard, before its inputs."""
 
-    def fit(deadline: Deadline, folder: Path) -> tuple[Member, dict[str, Any]]:
-        return _train(setting, shape, how, names, deadline, folder)
+    def fit(deadline: Deadline, folder: Path, reporter: Reporter) -> tuple[Member, dict[str, Any]]:
+        return _train(setting, shape, how, names, deadline, folder, reporter)
 
     def subset(some: tuple[str, ...], seconds: float) -> Member:
         encoders = {n: e for n, e in shape.encoders.items() if n in some}
         with tempfile.TemporaryDirectory(prefix="consilience-") as scratch:
-            return _train(setting, replace(shape, encoders=encoders), how, some, Deadline(seconds), Path(scratch))[0]
+            smaller, within = replace(shape, encoders=encoders), Deadline(seconds)
+            return _train(setting, smaller, how, some, within, Path(scratch), setting.reporter)[0]
 
     return Candidate(
         name=f"{title}[{' + '.join(names)}]",
@@ -262,8 +249,21 @@ def network(
     )
 
 
+def _import_training() -> None:
+    """All that a training imports, so that those in processes of their own need not each do it. Optimisers import
+    torch._dynamo, a second's work, at their first step."""
+    for module in ("torch._dynamo", "consilience.train.run", "consilience.modalities.frozen.encoders.vectors"):
+        import_module(module)
+
+
 def _train(
-    setting: Setting, shape: DeepConfig, how: TrainConfig, names: tuple[str, ...], deadline: Deadline, folder: Path
+    setting: Setting,
+    shape: DeepConfig,
+    how: TrainConfig,
+    names: tuple[str, ...],
+    deadline: Deadline,
+    folder: Path,
+    reporter: Reporter,
 ) -> tuple[Member, dict[str, Any]]:
     import torch
 
@@ -305,7 +305,7 @@ def _train(
         deadline=deadline,
         seed=config.seed,
         folder=folder,
-        reporter=setting.reporter,
+        reporter=reporter,
     )
     facts = {"curve": history.epochs, "kept_epoch": history.best, "stopped": history.stopped}
     return network, {**facts, "earlier_cpu_seconds": history.earlier_cpu_seconds}
