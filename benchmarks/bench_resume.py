@@ -1,11 +1,13 @@
 """Does a run that is killed end as if it had not been? `kill -9` at random instants of encoding and training.
 
-    python benchmarks/bench_resume.py --kills 20 --chain 6
+    python benchmarks/bench_resume.py --kills 20 --chain 6 [--preset pretrained]
 
 A small table of pictures, texts and numbers is fitted once without disturbance. Then, `--kills` times: the same fit is
 killed at a random instant of that duration and resumed; and once a run is killed again and again, `--chain` times.
 Held to: every one ends with the same bundle weights byte for byte, the same leaderboard and test metrics, the same
 predictions, and the same features in the encode-once store. Prints a line for each and ends with 1 if one differs.
+
+With `--preset pretrained`: tiny backbones with random weights, and three networks on their vectors, side by side.
 """
 
 from __future__ import annotations
@@ -25,8 +27,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-SETTINGS = ("train.epochs=6", "train.batch_rows=32", "deep.width=32", "classic.joined=['linear','trees']",
-            "classic.single=['linear']", "data.workers=2")  # fmt: skip
+AUTO = ("train.epochs=6", "train.batch_rows=32", "deep.width=32", "classic.joined=['linear','trees']",
+        "classic.single=['linear']", "data.workers=2")  # fmt: skip
+PRETRAINED = ("pretrained.train.epochs=60", "pretrained.train.patience=60", "data.workers=2",
+              "pretrained.fusions=['concat', 'gated', 'film']")  # fmt: skip
 
 
 def table(folder: Path, *, rows: int, side: int, seed: int = 0) -> Path:
@@ -66,8 +70,11 @@ def store_of(run: Path) -> Path:
 
 
 def begin(source: Path, run: Path) -> subprocess.Popen[str]:
-    """A fresh fit, once its run folder says that it has begun."""
-    given = [word for setting in SETTINGS for word in ("--set", setting)]
+    """A fresh fit, once its run folder says that it has begun: on backbones, if there are any beside the table."""
+    frozen = source.with_name("backbones")
+    given = [word for setting in (PRETRAINED if frozen.is_dir() else AUTO) for word in ("--set", setting)]
+    if frozen.is_dir():
+        given += ["--preset", "pretrained", "--backbone", *(f"{path.name}={path}" for path in sorted(frozen.iterdir()))]
     given += ["--store", str(store_of(run))]
     process = start(source, "--target", "label", "--time-budget", "1h", *given, "--out", run)
     while not (run / "run.json").is_file() and process.poll() is None:
@@ -146,6 +153,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--chain", type=int, default=6)
+    parser.add_argument("--preset", choices=("auto", "pretrained"), default="auto")
     parser.add_argument("--rows", type=int, default=300)
     parser.add_argument("--side", type=int, default=500, help="pixels of a picture's side")
     parser.add_argument("--seed", type=int, default=0)
@@ -153,6 +161,10 @@ def main() -> None:
 
     folder, rng, failures = Path(tempfile.mkdtemp()), random.Random(sizes.seed), 0
     source = table(folder, rows=sizes.rows, side=sizes.side)
+    if sizes.preset == "pretrained":
+        from consilience.testing.backbones import tiny_image, tiny_text
+
+        tiny_image(folder / "backbones" / "image"), tiny_text(folder / "backbones" / "text")
     process, started = begin(source, folder / "straight"), time.monotonic()
     printed = end(process)
     took = time.monotonic() - started
