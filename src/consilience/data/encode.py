@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from consilience.core import memory
 from consilience.core.config import encode as plain
 from consilience.data.keys import fingerprint, key
 from consilience.data.store import Space, Store
@@ -108,14 +109,15 @@ def encode(
             cell.outcome = replace(outcome, value=None)
         tick(len(batch))
 
-    if pool is not None and job.modality.media:
-        pool.stream(job, [[cell.raw for cell in batch] for batch in batches], land)
-    elif job.modality.streamed:
-        for number, batch in enumerate(batches):
-            land(number, load_guarded(job, [cell.raw for cell in batch], range(len(batch)), lambda more: None))
-    else:
-        for number, batch in enumerate(batches):
-            land(number, [cell.outcome or load_media(job, cell.raw) for cell in batch])
+    with memory.reused(when=len(batches) > 1):
+        if pool is not None and job.modality.media:
+            pool.stream(job, [[cell.raw for cell in batch] for batch in batches], land)
+        elif job.modality.streamed:
+            for number, batch in enumerate(batches):
+                land(number, load_guarded(job, [cell.raw for cell in batch], range(len(batch)), lambda more: None))
+        else:
+            for number, batch in enumerate(batches):
+                land(number, [cell.outcome or load_media(job, cell.raw) for cell in batch])
     encoding.tally.distinct += len(first)
     found = vectors.of([*first])
     return [found.get(cell.key) for cell in seen], [_told(cell, first) for cell in seen]  # type: ignore[arg-type]

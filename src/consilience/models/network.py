@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.nn.functional import pad
 
+from consilience.core import memory
 from consilience.core.batch import Batch, Tokens
 from consilience.core.config import Part, decode, decode_part, encode
 from consilience.core.errors import ConfigError
@@ -48,7 +49,7 @@ class Network(Member):
         threads = torch.get_num_threads()
         torch.set_num_threads(sensible())  # as in training: another number could round another way
         out = [np.zeros((0, self.task.score_width), np.float32)]
-        with torch.inference_mode():
+        with torch.inference_mode(), memory.reused(when=len(view) > _CELLS):
             for start in range(0, len(view), _ROWS):
                 out.append(self._stretch(view, np.arange(start, min(start + _ROWS, len(view)))))
         torch.set_num_threads(threads)

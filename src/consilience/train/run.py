@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from consilience.core import memory
 from consilience.core.batch import Batch
 from consilience.core.progress import Deadline, Reporter
 from consilience.core.seeding import derive, generator
@@ -143,7 +144,7 @@ def train(
         reporter.say(f"training goes on after epoch {len(history.epochs)}")
     perfect = 1.0 if task.greater_is_better else np.inf
     try:
-        with reporter.bar("training", pace.total) as advance:
+        with memory.reused(), reporter.bar("training", pace.total) as advance:
             for number in range(len(history.epochs) + 1, config.epochs + 1):
                 reason = history.enough(config.patience, perfect=perfect)
                 if reason or (history.epochs and pace.over):
