@@ -73,24 +73,22 @@ class Search:
 
     def _together(self, some: Sequence[Candidate]) -> bool:
         """Fit them side by side; what came of each is in its folder. Whether they came to their end."""
-        beside = [min(self.at_once, len(some) - place) for place in range(len(some))]
-        pieces = {
-            candidate.name: partial(self._one, candidate, beside=count)
-            for candidate, count in zip(some, beside, strict=True)
-            if self._kept(candidate) is None
-        }
+        pieces: dict[str, side_by_side.Piece] = {}
+        for start in range(0, len(some), self.at_once):
+            beside = some[start : start + self.at_once]
+            share = beside[0].share * len(beside)  # time is shared with those that come after, not with these
+            pieces |= {c.name: partial(self._one, c, share=share) for c in beside if self._kept(c) is None}
         return side_by_side.do(pieces, at_once=self.at_once, label="training", reporter=self.reporter)
 
-    def _one(self, candidate: Candidate, reporter: Reporter, *, beside: int = 1) -> kept.Kept | None:
-        """The candidate as it was kept, or else fitted in the seconds that are left, which it shares with those fitted
-        after it, not with those beside it. None when there are none left, unless it was begun: then it ends with what
-        it has."""
+    def _one(self, candidate: Candidate, reporter: Reporter, *, share: float | None = None) -> kept.Kept | None:
+        """The candidate as it was kept, or else fitted in its `share` of the seconds that are left. None when there are
+        none left, unless it was begun: then it ends with what it has."""
         if (known := self._kept(candidate)) is not None:
             return known
         left, folder = self.left(), kept.folder_of(self.folder, candidate.name)
         if left <= self.least and not kept.begun(folder):
             return None
-        cpu, share = time.process_time(), min(1.0, candidate.share * beside)
+        cpu, share = time.process_time(), min(1.0, share or candidate.share)
         member, facts = candidate.fit(Deadline(max(left, 1e-3) * share), folder, reporter)
         spent = time.process_time() - cpu + facts.get("earlier_cpu_seconds", 0.0)
         fresh = kept.Kept(member=member, facts=facts, cpu_seconds=spent)
