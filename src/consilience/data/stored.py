@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from consilience import modalities
 from consilience.core.config import encode
 from consilience.core.limits import Limits
 from consilience.core.sparse import CSR
@@ -55,13 +56,13 @@ def _way(modality: Modality, config: Any) -> dict[str, Any]:
 
 @lru_cache(maxsize=32)
 def _code(module: str) -> str:
-    """A hash of the modality's own files (encoders aside): with other code, other results are looked for."""
+    """A hash of the modality's own files (encoders aside) and of those that modalities share: with other code, other
+    results are looked for."""
     file = sys.modules[module].__file__
     assert file is not None, f"{module} is no file"
-    path = Path(file)
-    files = [path]
-    if path.name == "__init__.py":
-        files = [f for f in sorted(path.parent.rglob("*.py")) if f.parent == path.parent]
+    path, shared = Path(file), Path(modalities.__file__).parent
+    own = path.parent.glob("*.py") if path.name == "__init__.py" else [path]
+    files = sorted({*own, *shared.glob("*.py")})
     return fingerprint([f.name for f in files], blobs=[f.read_bytes() for f in files])[:16]
 
 

@@ -237,3 +237,19 @@ def test_other_code_is_another_way(fakes: Any) -> None:
 
     codes = {stored._code(type(modality).__module__) for modality in (Text(), fakes.Words())}
     assert len(codes) == 2
+
+
+def test_code_that_modalities_share_belongs_to_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers of sound and film are opened by a file beside the modalities, not within one."""
+    from consilience.modalities.audio import Audio
+
+    def code() -> str:
+        stored._code.cache_clear()
+        return stored._code(Audio.__module__)
+
+    before, read = code(), Path.read_bytes
+    assert code() == before
+    monkeypatch.setattr(Path, "read_bytes", lambda p: read(p) + (b"#" if p.name == "container.py" else b""))
+    assert code() != before
+    monkeypatch.undo()
+    assert code() == before
