@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from consilience.data.keys import KEY_BYTES, key_of
+from consilience.data.pages import Pages
 from consilience.modalities.base import Values
 
 
@@ -38,6 +39,7 @@ class ArrayValues(Sequence[Any]):
         """`lengths` [U]: how much of each value is real along its first axis; None when all of it is."""
         self._array = array.view(np.ndarray)  # a view of a memmap stays mapped, without the subclass's overhead
         self._array.flags.writeable = False
+        self._pages = Pages(self._array)
         self._ok = ok
         self._lengths = lengths
 
@@ -49,7 +51,9 @@ class ArrayValues(Sequence[Any]):
             return [self[i] for i in range(*item.indices(len(self)))]
         if not self._ok[item]:
             return None
-        return self._array[item] if self._lengths is None else self._array[item, : self._lengths[item]]
+        value = self._array[item] if self._lengths is None else self._array[item, : self._lengths[item]]
+        self._pages.reading(value.nbytes)
+        return value
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))

@@ -21,6 +21,7 @@ from consilience.core.config import encode
 from consilience.core.limits import Limits
 from consilience.core.sparse import CSR
 from consilience.data.keys import fingerprint
+from consilience.data.pages import Pages
 from consilience.data.store import Space, Store
 from consilience.modalities.base import Features, Modality, Processor, Values
 
@@ -85,6 +86,7 @@ class StoredValues(Sequence[Any]):
         self._places[there] = space.find([name for name in keys if name is not None])
         assert (self._places[there] >= 0).all(), "a value that was put into the store is not there"
         self._rows, self._first, self._counts = space.rows(self._places[there])
+        self._pages = Pages(self._rows)
         self._number = np.cumsum(self._places >= 0) - 1
 
     def __len__(self) -> int:
@@ -97,7 +99,9 @@ class StoredValues(Sequence[Any]):
             return None
         number = self._number[item]
         first, count = self._first[number], self._counts[number]
-        return self._rows[first : first + count].reshape(count, *self._rest)
+        value = self._rows[first : first + count].reshape(count, *self._rest)
+        self._pages.reading(value.nbytes)
+        return value
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
