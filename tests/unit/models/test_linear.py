@@ -1,5 +1,6 @@
 """Linear: the optimum scikit-learn finds, without ever forming the matrix of all rows."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -142,6 +143,21 @@ def test_a_gap_is_the_mean_and_an_indicator():
     whole = Design.fit(block.take(np.array([0, 2])), np.ones(2))
     assert whole.columns == 2
     np.testing.assert_allclose(whole.scores(block.features, np.array([3]), np.eye(2)), [[0, 0]])
+
+
+def test_a_dense_design_is_laid_out_without_large_copies_and_the_same_in_parts():
+    rng = np.random.default_rng(0)
+    matrix = np.where(rng.random((12_000, 40)) < 0.01, np.nan, rng.normal(size=(12_000, 40))).astype(np.float32)
+    block = block_of(matrix, present=rng.random(len(matrix)) < 0.9)
+    design, cells = Design.fit(block, np.ones(len(matrix))), rng.permutation(len(matrix))
+    tracemalloc.start()
+    laid = design.matrix(block.features, cells)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 * laid.nbytes
+    whole = design.dense(block.features, cells).astype(np.float32)
+    assert laid.flags.c_contiguous
+    assert laid.tobytes() == whole.tobytes()
 
 
 def test_a_missing_text_that_training_never_saw_is_the_mean_text():

@@ -88,7 +88,10 @@ class Design:
     def matrix(self, features: Features, cells: np.ndarray) -> Any:
         """[U, P] for fitting: float32, or a SciPy matrix where the features are sparse."""
         if not isinstance(features.matrix, CSR):
-            return self.dense(features, cells).astype(np.float32)
+            out = np.empty((len(cells), self.columns), np.float32)
+            for begin in range(0, len(cells), _CELLS):  # what is in between takes several times the room
+                out[begin : begin + _CELLS] = self.dense(features, cells[begin : begin + _CELLS])
+            return out
         from scipy.sparse import csr_matrix, hstack
 
         there = features.present[cells]
