@@ -114,13 +114,20 @@ def encode(
             pool.stream(job, [[cell.raw for cell in batch] for batch in batches], land)
         elif job.modality.streamed:
             for number, batch in enumerate(batches):
-                land(number, load_guarded(job, [cell.raw for cell in batch], range(len(batch)), lambda more: None))
+                land(number, _guarded(job, [cell.raw for cell in batch]))
         else:
             for number, batch in enumerate(batches):
                 land(number, [cell.outcome or load_media(job, cell.raw) for cell in batch])
     encoding.tally.distinct += len(first)
     found = vectors.of([*first])
     return [found.get(cell.key) for cell in seen], [_told(cell, first) for cell in seen]  # type: ignore[arg-type]
+
+
+def _guarded(job: Job, cells: Sequence[RawCell]) -> list[Outcome]:
+    """`load_guarded`, in the order of the cells."""
+    found: dict[int, Outcome] = {}
+    load_guarded(job, cells, range(len(cells)), lambda some, outcomes: found.update(zip(some, outcomes, strict=True)))
+    return [found[n] for n in range(len(cells))]
 
 
 def _look(raw: RawCell, job: Job) -> _Cell:

@@ -146,32 +146,34 @@ def _load(item: _Input, job: Job, sink: Sink, pool: Workers, workers: int | None
     groups = np.full(len(item.cells), -1, np.int64)
     contents = np.zeros((len(item.cells), KEY_BYTES), np.uint8)
     remarkable: dict[int, Outcome] = {}
+    many = workers != 0 and _is_many(item)
+    apart = many or (item.modality.streamed and bool(cells))  # in other processes, which write to the file themselves
+    file = sink if apart and isinstance(sink, FileSink) else None
 
-    def keep(u: int, outcome: Outcome, *, written: bool = False) -> None:
+    def keep(u: int, outcome: Outcome) -> None:
         groups[u] = outcome.group
         if outcome.key is not None:
             contents[u] = np.frombuffer(outcome.key, np.uint8)
         found = outcome.value if outcome.kept is None else outcome.kept
-        ok[u] = outcome.group >= 0 if written else found is not None
-        if ok[u] and not written:
+        ok[u] = found is not None if file is None else outcome.group >= 0
+        if ok[u] and file is None:
             sink.put(u, found)
-        elif ok[u] and isinstance(sink, FileSink):
-            sink.note(u, outcome.length)
+        elif ok[u] and file is not None:
+            file.note(u, outcome.length)
         if outcome.reason is not None or outcome.remarks:
             remarkable[u] = Outcome(remarks=outcome.remarks, reason=outcome.reason)
 
-    many = workers != 0 and _is_many(item)
-    if many or (item.modality.streamed and cells):
-        file = sink if isinstance(sink, FileSink) else None
+    def land(chunk: Sequence[int], outcomes: Sequence[Outcome]) -> None:
+        for i, outcome in zip(chunk, outcomes, strict=True):
+            keep(places[i], outcome)
+        tick(len(chunk))
+
+    if apart:
         load_in = pool.load if many else load_guarded
-        outcomes = load_in(replace(job, file=file), cells, places, tick)
-        for u, outcome in zip(places, outcomes, strict=True):
-            keep(u, outcome, written=file is not None)
+        load_in(replace(job, file=file), cells, places, land)
     elif item.modality.media:
         for chunk in chunks_of(cells):
-            for i, outcome in zip(chunk, load_chunk(job, chunk, [cells[i] for i in chunk]), strict=True):
-                keep(places[i], outcome)
-            tick(len(chunk))
+            land(chunk, load_chunk(job, chunk, [cells[i] for i in chunk]))
     else:
         for done, (u, cell) in enumerate(zip(places, cells, strict=True), 1):
             keep(u, load_plain(job, cell))

@@ -78,6 +78,10 @@ class Outcome:
     reason: str | None = None
 
 
+Keep = Callable[[Sequence[int], Sequence[Outcome]], None]
+"""Called with the numbers of some cells that have been loaded, and the outcome of each."""
+
+
 def load_media(job: Job, cell: RawCell) -> Outcome:
     """Load one cell of files or bytes and hash its content.
 
@@ -247,22 +251,10 @@ class Workers:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._stop(kill=kind is not None)
 
-    def load(
-        self, job: Job, cells: Sequence[RawCell], places: Sequence[int], tick: Callable[[int], None]
-    ) -> list[Outcome]:
-        """Load every cell; the answers come in the order of `cells`. `places` are their numbers in `job.file`.
-
-        `tick(n)` is called when n more are done.
-        """
-        outcomes: dict[int, Outcome] = {}
-
-        def keep(chunk: Sequence[int], loaded: Sequence[Outcome]) -> None:
-            outcomes.update(zip(chunk, loaded, strict=True))
-            tick(len(chunk))
-
+    def load(self, job: Job, cells: Sequence[RawCell], places: Sequence[int], keep: Keep) -> None:
+        """Load every cell and `keep` it as it comes, in any order. `places` are their numbers in `job.file`."""
         most = _CHUNK_STREAMED if job.modality.streamed else _CHUNK_CELLS
         self._run(job, cells, places, chunks_of(cells, most), keep)
-        return [outcomes[i] for i in range(len(cells))]
 
     def stream(
         self, job: Job, batches: Sequence[Sequence[RawCell]], land: Callable[[int, Sequence[Outcome]], None]
@@ -281,9 +273,9 @@ class Workers:
         cells: Sequence[RawCell],
         places: Sequence[int],
         chunks: Sequence[list[int]],
-        keep: Callable[[Sequence[int], Sequence[Outcome]], None],
+        keep: Keep,
     ) -> None:
-        """`keep(chunk, its outcomes)`, in this process, for each chunk of cells as it is loaded."""
+        """`keep`, in this process, each chunk of cells as it is loaded."""
         waiting = deque(chunks)
         flying: dict[Future[list[Outcome]], list[int]] = {}
 
@@ -375,15 +367,13 @@ _GUARD = Workers(1, idle=60.0)
 _GUARDED = threading.Lock()
 
 
-def load_guarded(
-    job: Job, cells: Sequence[RawCell], places: Sequence[int], tick: Callable[[int], None]
-) -> list[Outcome]:
-    """Load a few cells in one process that is kept for the next call, and goes when nobody calls for a minute. One call
-    at a time: a cell that crashes the process must not spoil somebody else's."""
+def load_guarded(job: Job, cells: Sequence[RawCell], places: Sequence[int], keep: Keep) -> None:
+    """`Workers.load` of a few cells, in one process that is kept for the next call and goes when nobody calls for a
+    minute. One call at a time: a cell that crashes the process must not spoil somebody else's."""
     with _GUARDED:
         _GUARD._crashes = 0
         try:
-            return _GUARD.load(job, cells, places, tick)
+            _GUARD.load(job, cells, places, keep)
         except BaseException:  # an interrupt: what is still being decoded must not hold up the next call
             _GUARD._stop(kill=True)
             raise

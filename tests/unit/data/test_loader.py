@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from consilience.data.loader import load
 from consilience.data.table import Table
 
 NAMES = {"words": "Words", "rows": "Rows", "blob": "Blob", "array_blob": "ArrayBlob", "stream": "Stream"}
+NAMES |= {"large_blob": "LargeBlob"}
 FAKES = Family("modality", {kind: f"fakes_for_data:{name}" for kind, name in NAMES.items()})
 FOLDER = str(Path(__file__).with_name("fakes"))
 
@@ -153,6 +155,16 @@ def test_arrays_come_back_the_same_however_they_travelled(tmp_path: Path, scratc
     assert (cells.groups < 0).nonzero()[0].tolist() == [7, 9, 13]
     assert cells.groups[12] == cells.groups[5]
     assert len(list((tmp_path / "scratch").iterdir())) == scratch
+
+
+def test_what_workers_send_is_not_held_twice(tmp_path: Path) -> None:
+    table = blobs(tmp_path, many(600))
+    tracemalloc.start()
+    data = run(table, ("in", "large_blob", ["file"]), workers=1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.5 * 600 * 50_000
+    assert [value[0] for value in data.inputs["in"].values] == [i % 256 for i in range(600)]
 
 
 def test_permuted_rows_permute_the_answer(tmp_path: Path) -> None:
@@ -356,7 +368,7 @@ from consilience.data.workers import Job, Workers
 
 with Workers(2) as pool:
     job = Job(modality=Blob(), config=(), root=Path("."), limits=Limits())
-    pool.load(job, [(b"%04d" % i,) for i in range(100)], range(100), lambda n: None)
+    pool.load(job, [(b"%04d" % i,) for i in range(100)], range(100), lambda some, outcomes: None)
     print("idle", flush=True)
     time.sleep(100)
 """

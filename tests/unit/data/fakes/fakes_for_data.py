@@ -122,6 +122,18 @@ class ArrayBlob(Blob):
         return (2, 2), np.dtype(np.int16)
 
 
+class LargeBlob(Blob):
+    """The same, as arrays of 50 kB."""
+
+    name, kinds = "large_blob", ("large_blob",)
+
+    def value(self, content):
+        return np.full(50_000, int(content[:4]) % 256, np.uint8)
+
+    def array(self, config):
+        return (50_000,), np.dtype(np.uint8)
+
+
 class Stream(Fake):
     """A file read piece by piece, by a decoder like Blob's that may also hang; values are as long as the file."""
 
