@@ -7,8 +7,8 @@ the pitch tell the label), a film of some hours (64 x 48, 5 frames a second, wit
 Three pairs of fits, each in processes of its own, whose peak memory is compared (all processes together, shared pages
 counted once): a tenth of the clips and all of them; a film of a minute among a few clips and one of hours; a tenth of
 the sounds and all of them. Held to: the larger of a pair peaks at most 1.1 times as high. Counted is what belongs to
-the processes alone; beside it stand the pages of files they have mapped, loaded values among them, which the kernel
-drops when it needs room.
+the processes alone; beside it stand the pages of files they have mapped, programs above all, in parts that
+hang on who else has them mapped, and a few megabytes of loaded values.
 """
 
 from __future__ import annotations
