@@ -29,10 +29,25 @@ class Problem:
     """The whole cell counts as missing (False: only a part of it, as one number in a row of numbers)."""
 
 
+class Chosen(Sequence[Any]):
+    """Some of the values, without copying them into memory."""
+
+    def __init__(self, values: Values, places: Sequence[int]) -> None:
+        self.values, self.places = values, places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, item: Any) -> Any:
+        if isinstance(item, slice):
+            return [self.values[u] for u in self.places[item]]
+        return self.values[self.places[item]]
+
+
 class ArrayValues(Sequence[Any]):
     """Loaded values that are all alike, in one array [U, ...] (in memory, or mapped from a file).
 
-    `[i]` is a read-only view of value i, or None where the cell is missing or bad.
+    `[i]` is a read-only view of value i, or None where the cell is missing or bad; `[i:j]` looks at none before asked.
     """
 
     def __init__(self, array: np.ndarray, ok: np.ndarray, lengths: np.ndarray | None = None) -> None:
@@ -48,7 +63,7 @@ class ArrayValues(Sequence[Any]):
 
     def __getitem__(self, item: Any) -> Any:
         if isinstance(item, slice):
-            return [self[i] for i in range(*item.indices(len(self)))]
+            return Chosen(self, range(*item.indices(len(self))))
         if not self._ok[item]:
             return None
         value = self._array[item] if self._lengths is None else self._array[item, : self._lengths[item]]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-HELD = 16_000_000
+HELD = 4_000_000
 """Bytes of one file that stay, about; a smaller file stays whole."""
 _AROUND = 1 << 16
 """Bytes that may come along with what is read: Linux maps what it has at hand on both sides."""

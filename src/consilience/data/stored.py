@@ -20,6 +20,7 @@ from consilience import modalities
 from consilience.core.config import encode
 from consilience.core.limits import Limits
 from consilience.core.sparse import CSR
+from consilience.data.cells import Chosen
 from consilience.data.keys import fingerprint
 from consilience.data.pages import Pages
 from consilience.data.store import Space, Store
@@ -94,7 +95,7 @@ class StoredValues(Sequence[Any]):
 
     def __getitem__(self, item: Any) -> Any:
         if isinstance(item, slice):
-            return [self[i] for i in range(*item.indices(len(self)))]
+            return Chosen(self, range(*item.indices(len(self))))
         if self._places[item] < 0:
             return None
         number = self._number[item]
@@ -138,7 +139,7 @@ def features(values: Values, keys: np.ndarray, processor: Processor, space: Spac
     missing = distinct[space.find(keys[distinct]) < 0]
     for start in range(0, len(missing), _COMPUTED):
         chosen = missing[start : start + _COMPUTED]
-        space.append(keys[chosen], list(_entries(processor.features([values[u] for u in chosen.tolist()]))))
+        space.append(keys[chosen], list(_entries(processor.features(Chosen(values, chosen.tolist())))))
     empty = processor.features([])  # what the columns are
     read = _sparse if isinstance(empty.matrix, CSR) else _dense
     return read(empty, space, space.find(keys[there]), there, len(values))

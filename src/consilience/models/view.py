@@ -16,7 +16,7 @@ from consilience.modalities.base import Features, Processor, Values
 from consilience.models.base import Block
 
 _CHUNK = 512
-"""Cells featurised at once: keeps pictures of a memory-mapped file from being all in memory."""
+"""Cells featurised at once, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Source:
             self._features.append(self.stored())
         if not self._features:
             parts = [
-                self.processor.features([self.values[i] for i in range(start, min(start + _CHUNK, len(self.values)))])
+                self.processor.features(self.values[start : start + _CHUNK])
                 for start in range(0, len(self.values), _CHUNK)
             ]
             self._features.append(_stack(parts))

@@ -16,7 +16,7 @@ from consilience.core.config import decode_into
 from consilience.core.errors import ConfigError, DataError, UserError
 from consilience.core.limits import Limits
 from consilience.core.progress import Reporter
-from consilience.data.cells import Cells, Dataset, Problem
+from consilience.data.cells import Cells, Chosen, Dataset, Problem
 from consilience.data.check import overlap, summarize
 from consilience.data.encode import Encoding
 from consilience.data.fetch import Allowed, fetched
@@ -27,7 +27,7 @@ from consilience.data.store import Store
 from consilience.data.table import Table
 from consilience.data.target import cells_of, columns_of
 from consilience.modalities import MODALITIES
-from consilience.modalities.base import Processor, Values, is_blank
+from consilience.modalities.base import Processor, is_blank
 from consilience.modalities.frozen import FrozenProcessor
 from consilience.models.view import View
 from consilience.tasks.base import Task
@@ -404,21 +404,6 @@ def _fit(plan: InputPlan, config: Any, cells: Cells, rows: np.ndarray, view: Fro
             values, weights=counts[seen], width=backbone.width, name=backbone.name, single=single
         )
     return MODALITIES.load(plan.modality)().fit(values, config, weights=counts[seen])  # type: ignore[no-any-return]
-
-
-class Chosen(Sequence[Any]):
-    """Some of the values, without copying them into memory."""
-
-    def __init__(self, values: Values, places: Sequence[int]) -> None:
-        self.values, self.places = values, places
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def __getitem__(self, item: Any) -> Any:
-        if isinstance(item, slice):
-            return [self.values[u] for u in self.places[item]]
-        return self.values[self.places[item]]
 
 
 def codes(column: Sequence[Any]) -> np.ndarray:

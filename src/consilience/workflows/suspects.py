@@ -13,12 +13,12 @@ import numpy as np
 from consilience.bundle.model import Input, same_cells
 from consilience.core.seeding import generator
 from consilience.data import duplicates, leaks
-from consilience.data.cells import Cells, Dataset
+from consilience.data.cells import Cells, Chosen, Dataset
 from consilience.data.duplicates import Shared
 from consilience.data.leaks import Side, Suspect
 from consilience.data.table import pick
 from consilience.modalities import MODALITIES
-from consilience.workflows.prepare import Chosen, Part
+from consilience.workflows.prepare import Part
 
 _ROWS = 100_000
 """Training rows looked through for twins, and for leaks a fifth of that."""
