@@ -298,7 +298,7 @@ OTHERS = {
         "epsilon": 0.5, "holdout": 0.5, "max_iter": 2, "tol": 0.1,
     },
     "linear": {"C": 0.05, "l1_ratio": 0.7, "relevance": 0.0, "max_iter": 2, "tol": 0.1},
-    "svm": {"C": 1.0, "epsilon": 0.5, "relevance": 0.9, "holdout": 0.5, "max_iter": 2, "tol": 0.1},
+    "svm": {"C": 1.0, "epsilon": 0.5, "holdout": 0.5, "max_iter": 2, "tol": 0.1},
     "trees": {
         "max_iter": 3, "learning_rate": 0.5, "max_leaf_nodes": 4, "rows_per_leaf": 1, "min_samples_leaf": 60,
         "l2": 50.0, "sparse_columns": 1, "max_bins": 8, "early_stopping": Other(True, max_iter=40),

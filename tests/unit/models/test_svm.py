@@ -2,15 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
 from sklearn.svm import LinearSVC
 
-from consilience.core.sparse import CSR
 from consilience.modalities.base import Features
 from consilience.models.base import Block, Goal
-from consilience.models.learners.additive import Fitter
 from consilience.models.learners.margins import Insensitive, calibrate
-from consilience.models.learners.relevance import penalty_factors
 from consilience.models.learners.rows import hold_out
 from consilience.models.learners.svm import Svm
 
@@ -50,62 +46,6 @@ def test_decides_as_the_support_vector_machine_of_scikit_learn():
     )
     model = fit(matrix, make_goal(target), C=1.0, tol=1e-14)._model
     np.testing.assert_allclose(model.scores({"x": make_block(matrix)}), theirs, atol=0.01)
-
-
-def make_sparse(rows=120, columns=12):
-    rng = np.random.default_rng(0)
-    matrix = ((rng.random((rows, columns)) + 0.2) * (rng.random((rows, columns)) < 0.3)).astype(np.float32)
-    return matrix, 2 * matrix[:, 0] - matrix[:, 1] + 0.3 * rng.random(rows)
-
-
-def make_sparse_block(matrix):
-    sparse = csr_matrix(matrix)
-    csr = CSR(values=sparse.data, indices=sparse.indices, indptr=sparse.indptr.astype(np.int64), width=matrix.shape[1])
-    names = tuple(map(str, range(matrix.shape[1])))
-    features = Features(matrix=csr, present=np.ones(len(matrix), bool), names=names)
-    return Block(features=features, index=np.arange(len(matrix)))
-
-
-def test_sparing_a_column_is_as_if_its_numbers_were_larger():
-    matrix, value = make_sparse()
-    target = (value > 0.2).astype(np.int64)
-    config = Svm.Config(C=1.0, relevance=0.5, max_iter=1000, tol=1e-14)
-    blocks = {"x": make_sparse_block(matrix)}
-    ours = Svm.fit(config, blocks, make_goal(target, 2), seed=0, seconds=FOREVER)._model.scores(blocks)
-    given = csr_matrix(matrix), np.arange(len(target)), np.ones(len(target)), target
-    larger = matrix / np.sqrt(penalty_factors(*given, discrete=True, share=0.5))
-    theirs = LinearSVC(C=1.0, intercept_scaling=1000, dual=False, tol=1e-8).fit(larger, target)
-    np.testing.assert_allclose(ours[:, 1], theirs.decision_function(larger), atol=0.01)
-
-
-def test_held_out_rows_have_no_say_in_the_penalty_of_the_first_run(monkeypatch):
-    seen, plain = [], Fitter.factors
-
-    def watched(self, target, rows, **settings):
-        seen.append((target, rows))
-        return plain(self, target, rows, **settings)
-
-    monkeypatch.setattr(Fitter, "factors", watched)
-    matrix, value = make_sparse()
-    blocks, target = {"x": make_sparse_block(matrix)}, (value > 0.2).astype(np.int64)
-    Svm.fit(Svm.Config(), blocks, make_goal(target, 2), seed=0, seconds=FOREVER)
-    kept = np.flatnonzero(~hold_out(blocks, Svm.Config().holdout, 0))
-    assert [rows.tolist() for _, rows in seen] == [kept.tolist(), list(range(len(target)))]
-    assert np.array_equal(seen[0][0], target[kept])
-
-
-def test_outliers_do_not_decide_what_is_spared():
-    matrix, value = make_sparse()
-    blocks, spoiled = {"x": make_sparse_block(matrix)}, value.copy()
-    outliers = np.flatnonzero((matrix[:, 5] > 0) & (matrix[:, 0] == 0) & (value > np.median(value)))[:3]
-    spoiled[outliers] += 1e4
-
-    def error(relevance):
-        config = Svm.Config(C=1.0, relevance=relevance)
-        fitted = Svm.fit(config, blocks, make_goal(spoiled, 1, False), seed=0, seconds=FOREVER)
-        return np.delete(np.abs(fitted.predict(blocks)[:, 0] - value), outliers).mean()
-
-    assert error(0.5) < 0.9 * error(0.0)
 
 
 def test_probabilities_are_calibrated():

@@ -28,9 +28,6 @@ class Svm(Learner):
         """How much the training rows count against the squared weights, per row; larger fits closer."""
         epsilon: float = 0.1
         """For numbers: errors up to this are none, in (robust) deviations of the target."""
-        relevance: float = 0.25
-        """How far the penalty spares sparse columns (runs of words and letters) whose presence tells of the answer on
-        the training rows, at the cost of the others: 0 treats all alike; below 1."""
         holdout: float = 0.2
         """For classes: the share of the training rows that turns margins into probabilities."""
         max_iter: int = 200
@@ -43,8 +40,6 @@ class Svm(Learner):
                 raise ValueError(f"C must be above 0, not {self.C}")
             if not self.epsilon >= 0:
                 raise ValueError(f"epsilon must be at least 0, not {self.epsilon}")
-            if not 0 <= self.relevance < 1:
-                raise ValueError(f"relevance must be at least 0 and below 1, not {self.relevance}")
             if not 0 < self.holdout < 1:
                 raise ValueError(f"holdout must be between 0 and 1, not {self.holdout}")
             if self.max_iter < 1:
@@ -60,36 +55,24 @@ class Svm(Learner):
         blocks, goal = collapse(blocks, goal)
         fitter = Fitter(blocks, goal.weights)
         how = Solver(C=config.C, max_iter=config.max_iter, tol=config.tol)
-        every = np.arange(len(goal.target))
         if goal.discrete:
             classes, number = np.unique(goal.target, return_inverse=True)
             width = len(classes)
             held = hold_out(blocks, config.holdout, seed)
             kept = np.flatnonzero(~held)
-
-            def on(rows: np.ndarray, start: np.ndarray | None = None) -> tuple[np.ndarray, bool]:
-                # Nothing of the other rows is looked at, not even for the penalty.
-                factors = fitter.factors(number[rows], rows, discrete=True, share=config.relevance)
-                given: Any = {"rows": rows, "start": start, "factors": factors, "seconds": seconds / 2}
-                return fitter.fit(Hinge(number[rows], width), width, how, **given)
-
-            solution, _ = on(kept)
+            solution, _ = fitter.fit(Hinge(number[kept], width), width, how, rows=kept, seconds=seconds / 2)
             # Of a class that only held-out rows have, the margin says nothing.
             judged = np.flatnonzero(held & np.isin(number, number[kept]))
             margins = fitter.model(solution).scores({name: block.take(judged) for name, block in blocks.items()})
             slope, offset = calibrate(margins, number[judged], goal.weights[judged])
             # The second run starts where the first ended, which makes it short.
-            solution, converged = on(every, solution)
+            solution, converged = fitter.fit(Hinge(number, width), width, how, start=solution, seconds=seconds / 2)
         else:
             classes = np.zeros(1, np.int64)
             centre, deviation = centre_and_deviation(goal.target, goal.weights)
             slope, offset = np.array([deviation]), np.array([centre])
             loss = Insensitive((goal.target - centre) / deviation, config.epsilon)
-            # How rows pull at first: outliers no more than others, here too.
-            pull = -loss(np.zeros((len(goal.target), 1)))[1][:, 0]
-            pull -= np.average(pull, weights=goal.weights)
-            factors = fitter.factors(pull, every, discrete=False, share=config.relevance)
-            solution, converged = fitter.fit(loss, 1, how, factors=factors, seconds=seconds)
+            solution, converged = fitter.fit(loss, 1, how, seconds=seconds)
         meta = {"width": goal.width, "discrete": goal.discrete, "converged": converged, "inputs": sorted(blocks)}
         return cls(model=fitter.model(solution), classes=classes, slope=slope, offset=offset, meta=meta)
 
