@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from consilience.core import memory
 from consilience.core.errors import DataError, unknown
 from consilience.core.limits import Limits
 from consilience.core.progress import Reporter
@@ -27,6 +28,9 @@ from consilience.modalities.base import Features, Processor
 from consilience.models.base import Member
 from consilience.models.view import Source, View
 from consilience.tasks.base import Task
+
+_MANY = 256
+"""Rows from which on it pays to hold on to freed memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +110,9 @@ class Model:
 
     def answer(self, table: Table, *, workers: int | None = None, reporter: Reporter | None = None) -> Prediction:
         """Load the cells of a table and answer all of its rows."""
-        dataset = self.load(table, workers=workers, reporter=reporter)
-        answers = self.member.predict(self.view(dataset))
+        with memory.reused(when=len(table) > _MANY):
+            dataset = self.load(table, workers=workers, reporter=reporter)
+            answers = self.member.predict(self.view(dataset))
         problems = tuple(dict.fromkeys(p for cells in dataset.inputs.values() for p in cells.problems))
         return Prediction(answers=answers, labels=self.task.decode(answers), names=self.task.names, problems=problems)
 
