@@ -32,9 +32,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 def possible() -> bool:
+    """Not in a process that is itself of a pool: those may start none."""
     import torch
 
-    return sys.platform == "linux" and not torch.accelerator.is_available()
+    alone = not multiprocessing.current_process().daemon
+    return sys.platform == "linux" and alone and not torch.accelerator.is_available()
 
 
 def do(pieces: Mapping[str, Piece], *, at_once: int, label: str, reporter: Reporter) -> bool:

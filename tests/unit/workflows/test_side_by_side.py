@@ -90,6 +90,12 @@ def test_each_has_one_thread_and_what_the_parent_has_stays(tmp_path, monkeypatch
     assert sensible() == 3
 
 
+def test_not_in_a_process_that_may_start_none(tmp_path) -> None:
+    """As the workers of multiprocessing.Pool."""
+    assert do({"a": lambda reporter: (tmp_path / "possible").write_text(str(side_by_side.possible()))})
+    assert (tmp_path / "possible").read_text() == "False"
+
+
 def test_a_network_trains_after_its_parent_used_several_threads(tmp_path) -> None:
     """A pool of threads does not survive a fork: whoever then waits for it waits for ever."""
     code = textwrap.dedent(
