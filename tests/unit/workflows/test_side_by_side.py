@@ -11,9 +11,11 @@ from contextlib import contextmanager
 
 import pytest
 
+from consilience.core.errors import ConfigError
 from consilience.core.progress import Reporter
 from consilience.core.threads import sensible
 from consilience.workflows import side_by_side
+from consilience.workflows.config import resolve
 
 pytestmark = pytest.mark.skipif(not side_by_side.possible(), reason="needs a fork")
 
@@ -191,4 +193,13 @@ def test_a_killed_parent_takes_them_along(tmp_path) -> None:
         until(lambda: len([*tmp_path.iterdir()]) == 2)
         parent.kill()
     for path in tmp_path.iterdir():
-        until(lambda process=int(path.name): gone(process), seconds=2.0)
+        assert until(lambda process=int(path.name): gone(process), seconds=2.0)
+
+
+def test_several_processes_with_several_threads_are_refused() -> None:
+    """A pool of threads does not survive the fork: they would wait for ever."""
+    wanted = {"target": "label", "preset": "pretrained"}
+    assert resolve({**wanted, "processes": 2, "threads": 1}).processes == 2
+    assert resolve({**wanted, "processes": 1, "threads": 4}).threads == 4
+    with pytest.raises(ConfigError, match="set threads or processes, not both"):
+        resolve({**wanted, "processes": 2, "threads": 4})
