@@ -135,9 +135,7 @@ class RunConfig:
         if min(self.threads, self.processes) < 0:
             raise ValueError("threads and processes may not be negative")
         if self.threads > 1 and self.processes > 1:
-            raise ValueError(
-                "processes that train side by side have one thread each: set threads or processes, not both"
-            )
+            raise ValueError("processes side by side have one thread each: set threads or processes, not both")
         if self.data.weight is not None and self.data.weight in (*self.data.ignore, self.data.group):
             raise ValueError(
                 f"data.weight: column {self.data.weight!r} is also ignored or the group; it is one of them"
