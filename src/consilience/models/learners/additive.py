@@ -9,22 +9,31 @@ Shape legend: N rows, U distinct cells of one input, P columns of its design, K 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from consilience.models.base import Block
 from consilience.models.learners.design import Design
+from consilience.models.learners.precondition import Coordinates
 from consilience.models.learners.relevance import penalty_factors
 from consilience.models.learners.twins import merging
 
+_FLAT = 3e-5
+"""Where no slope is steeper, the solver is at the bottom: sums of float32 do not tell lower ones apart."""
 _MERGED = 10_000_000
 """Numbers other than 0 of a matrix whose twins are merged; a larger one is not held twice."""
 
-Loss = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Scores [N, K] -> the loss of each row [N], its slope in each score [N, K]."""
+
+class Loss(Protocol):
+    @property
+    def curvature(self) -> float:
+        """The second derivative in a score, roughly: it shows the solver the way."""
+
+    def __call__(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Scores [N, K] -> the loss of each row [N], its slope in each score [N, K]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,29 +166,45 @@ def minimise(
 
     columns = sum(matrix.shape[1] for matrix, _ in operands)
     each = np.ones(columns) if factors is None else factors
-    objective: Any = _Objective(operands, weights, loss, width, how, each)
-    first = np.zeros((columns + 1, width)) if start is None else start
-    bounds = None
-    if how.l1_ratio:
-        objective = _Signed(objective)
-        first = np.concatenate([np.maximum(first[:-1], 0), np.maximum(-first[:-1], 0), first[-1:]])
-        lowest = np.zeros_like(first)
-        lowest[-1] = -np.inf
-        bounds = Bounds(lowest.reshape(-1))
+    plain = _Objective(operands, weights, loss, width, how, each)
+    objective = _Signed(plain) if how.l1_ratio else _Eased(plain)
+    first = objective.given(np.zeros((columns + 1, width)) if start is None else start)
     begin = time.process_time()
 
     def watch(intermediate_result: Any) -> None:
         if time.process_time() - begin > seconds:
             raise StopIteration
 
-    options = {"maxiter": how.max_iter, "gtol": 1e-5, "ftol": how.tol, "maxls": 50, "maxcor": 3}
+    options = {"maxiter": how.max_iter, "gtol": _FLAT, "ftol": how.tol, "maxls": 50, "maxcor": 3}
     result = minimize(
-        objective, first.reshape(-1), jac=True, method="L-BFGS-B", callback=watch, options=options, bounds=bounds
+        objective,
+        first.reshape(-1),
+        jac=True,
+        method="L-BFGS-B",
+        callback=watch,
+        options=options,
+        bounds=None if objective.lowest is None else Bounds(objective.lowest.reshape(-1)),
     )
-    solution = result.x.reshape(-1, width)
-    if how.l1_ratio:
-        solution = np.concatenate([solution[:columns] - solution[columns:-1], solution[-1:]])
-    return solution, bool(result.success)
+    return objective.solution(result.x), bool(result.success)
+
+
+class _Eased:
+    """An objective of coordinates in which the solver needs few steps."""
+
+    lowest = None
+
+    def __init__(self, objective: _Objective) -> None:
+        self._objective, self._coordinates = objective, objective.coordinates()
+
+    def given(self, solution: np.ndarray) -> np.ndarray:
+        return self._coordinates.of(solution)
+
+    def solution(self, flat: np.ndarray) -> np.ndarray:
+        return self._coordinates.solution(flat.reshape(-1, self._objective.width))
+
+    def __call__(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = self._objective(self.solution(flat))
+        return value, self._coordinates.slope(gradient).reshape(-1)
 
 
 class _Signed:
@@ -187,16 +212,27 @@ class _Signed:
 
     def __init__(self, objective: _Objective) -> None:
         self._objective = objective
+        self.lowest = np.zeros((2 * len(objective.lasso) + 1, objective.width))
+        self.lowest[-1] = -np.inf
+
+    def given(self, solution: np.ndarray) -> np.ndarray:
+        return np.concatenate([np.maximum(solution[:-1], 0), np.maximum(-solution[:-1], 0), solution[-1:]])
+
+    def solution(self, flat: np.ndarray) -> np.ndarray:
+        positive, negative, last = self._parts(flat)
+        return np.concatenate([positive - negative, last])
 
     def __call__(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
-        inner = self._objective
-        parts = flat.reshape(-1, inner.width)
+        lasso = self._objective.lasso
+        positive, negative, _ = self._parts(flat)
+        value, slope = self._objective(self.solution(flat))
+        both = np.concatenate([slope[:-1] + lasso, -slope[:-1] + lasso, slope[-1:]])
+        return value + float((lasso * (positive + negative)).sum()), both.reshape(-1)
+
+    def _parts(self, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        parts = flat.reshape(-1, self._objective.width)
         half = len(parts) // 2
-        positive, negative = parts[:half], parts[half:-1]
-        value, gradient = inner(np.concatenate([positive - negative, parts[-1:]]).reshape(-1))
-        slope = gradient.reshape(-1, inner.width)
-        both = np.concatenate([slope[:-1] + inner.lasso, -slope[:-1] + inner.lasso, slope[-1:]])
-        return value + float((inner.lasso * (positive + negative)).sum()), both.reshape(-1)
+        return parts[:half], parts[half:-1], parts[-1:]
 
 
 class _Objective:
@@ -219,8 +255,13 @@ class _Objective:
             csr_matrix((ones, (place, rows)), shape=(matrix.shape[0], len(rows))) for matrix, place in operands
         ]
 
-    def __call__(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
-        solution = flat.reshape(-1, self.width)
+    def coordinates(self) -> Coordinates:
+        held = (np.bincount(place, self._share, matrix.shape[0]) for matrix, place in self._operands)
+        matrices = (matrix for matrix, _ in self._operands)
+        return Coordinates(matrices, held, self._ridge[:, 0], curvature=self._loss.curvature)
+
+    def __call__(self, solution: np.ndarray) -> tuple[float, np.ndarray]:
+        """[all P + 1, K] -> loss and penalty, and the slope in each number of the solution."""
         coefficients, gradient = solution[:-1], np.empty_like(solution)
         parts = np.split(coefficients.astype(np.float32), self._ends[:-1])  # as the features are: half the time
         scores = np.repeat(solution[-1:], len(self._share), axis=0)
@@ -236,4 +277,4 @@ class _Objective:
         ):
             own += matrix.T @ (collect @ rounded)
         gradient[-1] = slopes.sum(0)
-        return float(losses @ self._share + penalty), gradient.reshape(-1)
+        return float(losses @ self._share + penalty), gradient

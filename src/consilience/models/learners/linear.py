@@ -120,7 +120,7 @@ class _Problem:
     """See `penalty_factors`."""
 
     def loss(self, rows: np.ndarray) -> Loss:
-        return _Cross(self.known[rows]) if self.discrete else _Squared(self.known[rows])
+        return _Cross(self.known[rows], self.width) if self.discrete else _Squared(self.known[rows])
 
     def on(self, rows: np.ndarray) -> Fit:
         """How to fit on some rows: nothing of the others is looked at, not even for the penalty."""
@@ -161,8 +161,9 @@ def _find(
 class _Cross:
     """Cross entropy of the softmax of the scores."""
 
-    def __init__(self, number: np.ndarray) -> None:
+    def __init__(self, number: np.ndarray, width: int) -> None:
         self._at = np.arange(len(number)), number
+        self.curvature = 0.5 / width  # p (1 - p) where the answer is half certain
 
     def __call__(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         scores -= scores.max(1, keepdims=True)
@@ -175,6 +176,8 @@ class _Cross:
 
 
 class _Squared:
+    curvature = 1.0
+
     def __init__(self, target: np.ndarray) -> None:
         self._target = target[:, None]
 
