@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _WISH = "OMP_NUM_THREADS"
+_before: list[str | None] = []
+"""What it was before each `limited` that is open."""
 
 
 def sensible() -> int:
@@ -20,8 +22,8 @@ def sensible() -> int:
 
 def wished() -> int:
     """What OMP_NUM_THREADS says; 0 where it says nothing."""
-    wanted = os.environ.get(_WISH, "")
-    return int(wanted) if wanted.isdecimal() else 0
+    wanted = _before[0] if _before else os.environ.get(_WISH)
+    return int(wanted) if wanted and wanted.isdecimal() else 0
 
 
 def cores() -> int:
@@ -33,14 +35,25 @@ def single() -> None:
     """From now on this process, and what it starts, has one thread for numerical libraries."""
     from threadpoolctl import threadpool_limits
 
+    _before.clear()
     os.environ[_WISH] = "1"
     threadpool_limits(limits=1)
 
 
 @contextmanager
 def limited(count: int) -> Iterator[None]:
-    """BLAS and OpenMP libraries (those loaded so far) keep to `count` threads while this is open."""
+    """BLAS and OpenMP libraries keep to `count` threads while this is open, those that are loaded meanwhile too."""
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=count):
-        yield
+    before = os.environ.get(_WISH)
+    _before.append(before)
+    os.environ[_WISH] = str(count)
+    try:
+        with threadpool_limits(limits=count):
+            yield
+    finally:
+        del _before[-1:]  # after `single` there is none
+        if before is None:
+            del os.environ[_WISH]
+        else:
+            os.environ[_WISH] = before
