@@ -114,9 +114,25 @@ def test_rows_of_equal_cells_and_target_become_one():
     blocks = {"a": block_of(np.zeros((3, 1), np.float32), np.array([0, 0, 1, 0, 2])),
               "b": block_of(np.zeros((2, 1), np.float32), np.array([1, 1, 0, 1, 0]))}  # fmt: skip
     goal = Goal(target=np.array([5, 5, 5, 7, 7]), width=8, discrete=True, weights=np.array([1.0, 2, 3, 4, 0]))
-    narrowed, small = collapse(blocks, goal)
+    narrowed, small, _ = collapse(blocks, goal)
     rows = sorted(zip(narrowed["a"].index, narrowed["b"].index, small.target, small.weights, strict=True))
     assert rows == [(0, 1, 5, 3), (0, 1, 7, 4), (1, 0, 5, 3)]
+
+
+def test_rows_held_out_are_drawn_before_rows_become_one():
+    missing = block_of(np.zeros((1, 1), np.float32), np.zeros(40, int), np.zeros(1, bool))
+    goal = Goal(target=np.arange(40) % 2, width=2, discrete=True, weights=np.ones(40))
+    _, small, held = collapse({"a": missing}, goal, aside=0.25)
+    rows = sorted(zip(small.target, held, small.weights, strict=True))
+    assert [row[:2] for row in rows] == [(0, False), (0, True), (1, False), (1, True)]
+    assert sum(small.weights[held]) == 10
+    some = missing.take(np.arange(20))
+    _, alone, held_alone = collapse(
+        {"a": some}, replace(goal, target=goal.target[:20], weights=np.ones(20)), aside=0.25
+    )
+    _, small, held = collapse({"a": missing}, replace(goal, weights=np.repeat([1.0, 0.0], 20)), aside=0.25)
+    assert held.tolist() == held_alone.tolist()
+    assert small.weights.tolist() == alone.weights.tolist()
 
 
 def test_distinct_finds_the_first_of_each_kind():

@@ -6,6 +6,8 @@ from sklearn.svm import LinearSVC
 
 from consilience.modalities.base import Features
 from consilience.models.base import Block, Goal
+from consilience.models.learners.kernel_svm import KernelSvm
+from consilience.models.learners.linear import Linear
 from consilience.models.learners.margins import Insensitive, calibrate
 from consilience.models.learners.rows import hold_out
 from consilience.models.learners.svm import Svm
@@ -79,6 +81,19 @@ def test_rows_of_one_cell_are_held_out_together():
     assert len({tuple(hold_out({"few": few, "many": many}, 0.25, seed)) for seed in range(8)}) > 1
     missing = hold_out({"many": make_block(np.zeros((1, 1)), np.zeros(60, int), np.zeros(1, bool))}, 0.25, 0)
     assert missing.sum() == 15  # rows without a cell are not taken for companions
+
+
+@pytest.mark.parametrize("learner", [Svm, KernelSvm, Linear])
+def test_rows_without_a_cell_are_answered_with_their_frequencies(learner):
+    """They are many and all alike. Once, all those of one class were held out together, and rare classes won."""
+    rng = np.random.default_rng(0)
+    target = rng.choice(3, 900, p=[0.6, 0.3, 0.1])
+    index = np.where(rng.random(900) < 0.5, 0, rng.integers(1, 200, 900))
+    block = make_block(np.concatenate([np.zeros((1, 4)), rng.normal(size=(199, 4))]), index, np.arange(200) > 0)
+    frequencies = np.bincount(target[index == 0]) / (index == 0).sum()
+    for seed in range(5):
+        model = learner.fit(learner.Config(), {"x": block}, make_goal(target), seed=seed, seconds=60.0)
+        np.testing.assert_allclose(model.predict({"x": block})[index == 0][0], frequencies, atol=0.1)
 
 
 def test_something_is_always_left_to_train_on():

@@ -25,7 +25,7 @@ from consilience.models.base import Block, Goal, Learner
 from consilience.models.learners.additive import Solver, minimise
 from consilience.models.learners.kernels import Kernel, Side
 from consilience.models.learners.margins import Hinge, Insensitive, calibrate, centre_and_deviation
-from consilience.models.learners.rows import collapse, distinct, hold_out, softmax, spread
+from consilience.models.learners.rows import collapse, distinct, softmax, spread
 
 _NUMBERS = 50_000_000
 """Rows times landmarks, at most (4 bytes each): more rows than that allows have fewer landmarks."""
@@ -83,7 +83,8 @@ class KernelSvm(Learner):
         cls, config: KernelSvm.Config, blocks: Mapping[str, Block], goal: Goal, *, seed: int, seconds: float
     ) -> KernelSvm:
         begin = time.process_time()
-        blocks, goal = collapse(blocks, goal)
+        aside = config.holdout if goal.discrete else 0.0
+        blocks, goal, held = collapse(blocks, goal, aside=aside, seed=seed)
         chosen, enough = _landmarks(config, blocks, seed=seed, seconds=seconds)
         sides = {name: Side.fit(blocks[name], goal.weights, chosen) for name in sorted(blocks)}
         kernel = Kernel(kind=config.kernel, gamma=config.gamma, degree=config.degree)
@@ -91,10 +92,7 @@ class KernelSvm(Learner):
         whiten = _whitening(likeness[chosen])
         rows = (likeness @ whiten).astype(np.float32), np.arange(len(goal.target))
         machine = _Machine(config, rows, goal.weights, left=lambda: seconds - (time.process_time() - begin))
-        if goal.discrete:
-            fitted = machine.classes(goal, hold_out(blocks, config.holdout, seed))
-        else:
-            fitted = machine.numbers(goal)
+        fitted = machine.classes(goal, held) if goal.discrete else machine.numbers(goal)
         solution = fitted.pop("solution")
         arrays = {"coefficients": whiten @ solution[:-1], "intercept": solution[-1], **fitted}
         converged = machine.converged and enough

@@ -16,7 +16,7 @@ from consilience.core.compare import clearly
 from consilience.core.state import State
 from consilience.models.base import Block, Goal, Learner
 from consilience.models.learners.additive import Additive, Fitter, Loss, Solver
-from consilience.models.learners.rows import collapse, hold_out, softmax, spread
+from consilience.models.learners.rows import collapse, softmax, spread
 
 _PATH = (1.0, 3.0, 10.0, 30.0, 100.0)
 """Where C is looked for. Thousands of short texts want 100, a few hundred rows of numbers 1."""
@@ -62,7 +62,7 @@ class Linear(Learner):
         cls, config: Linear.Config, blocks: Mapping[str, Block], goal: Goal, *, seed: int, seconds: float
     ) -> Linear:
         begin = time.process_time()
-        blocks, goal = collapse(blocks, goal)
+        blocks, goal, held = collapse(blocks, goal, aside=0.0 if config.C else _HELD_OUT, seed=seed)
         if goal.discrete:
             classes, number = np.unique(goal.target, return_inverse=True)
             scale = np.array([0.0, 1.0])
@@ -80,7 +80,7 @@ class Linear(Learner):
         how = Solver(C=config.C, max_iter=config.max_iter, tol=config.tol, l1_ratio=config.l1_ratio)
         start = None
         if not config.C:
-            how, start = _find(problem, how, blocks, goal, seed=seed, seconds=seconds / 2)
+            how, start = _find(problem, how, blocks, goal, held, seconds=seconds / 2)
         left = seconds - (time.process_time() - begin)
         solution, converged = problem.on(np.arange(len(known)))(how, start, left)
         meta = {"width": goal.width, "discrete": goal.discrete, "converged": converged, "inputs": sorted(blocks)}
@@ -134,12 +134,11 @@ class _Problem:
 
 
 def _find(
-    problem: _Problem, how: Solver, blocks: Mapping[str, Block], goal: Goal, *, seed: int, seconds: float
+    problem: _Problem, how: Solver, blocks: Mapping[str, Block], goal: Goal, held: np.ndarray, *, seconds: float
 ) -> tuple[Solver, np.ndarray | None]:
-    """`how` with the first C of `_PATH` that the next one does not clearly better on rows held out, and where its fit
-    ended."""
+    """`how` with the first C of `_PATH` that the next one does not clearly better on the rows `held` out [N], and where
+    its fit ended."""
     begin = time.process_time()
-    held = hold_out(blocks, _HELD_OUT, seed)
     kept = np.flatnonzero(~held)
     # Of a class that only held-out rows have, the scores say nothing.
     judged = np.flatnonzero(held & (np.isin(goal.target, goal.target[kept]) if goal.discrete else True))

@@ -26,19 +26,25 @@ def distinct(codes: list[np.ndarray], count: int) -> tuple[np.ndarray, np.ndarra
     return first, kind
 
 
-def collapse(blocks: Mapping[str, Block], goal: Goal) -> tuple[dict[str, Block], Goal]:
-    """The same data with rows of equal cells and target made one, their weights added; rows of no weight go.
+def collapse(
+    blocks: Mapping[str, Block], goal: Goal, *, aside: float = 0.0, seed: int = 0
+) -> tuple[dict[str, Block], Goal, np.ndarray]:
+    """The same data with rows of equal cells and target made one, their weights added; rows of no weight go. Also which
+    rows are held out [N] bool: about the share `aside` of them, see `hold_out`. They are drawn before rows become one:
+    all rows of one class whose only cell is missing must not be on one side.
 
     Exact for every learner whose loss is a weighted sum over rows. 38,575 questions about pictures asked in 107 ways
     become a few hundred rows when the text is the only input.
     """
-    _, target = np.unique(goal.target, return_inverse=True)
+    counted = np.flatnonzero(goal.weights > 0)
+    blocks = {name: block.take(counted) for name, block in blocks.items()}
+    held = hold_out(blocks, aside, seed) if aside else np.zeros(len(counted), bool)
+    _, target = np.unique(goal.target[counted], return_inverse=True)
     codes = [blocks[name].index for name in sorted(blocks)]
-    first, kind = distinct([*codes, target], len(goal.target))
-    weights = np.bincount(kind, goal.weights, len(first))
-    first, weights = first[weights > 0], weights[weights > 0]
+    first, kind = distinct([*codes, target, held], len(counted))
+    weights = np.bincount(kind, goal.weights[counted], len(first))
     narrowed = {name: block.take(first) for name, block in blocks.items()}
-    return narrowed, replace(goal, target=goal.target[first], weights=weights)
+    return narrowed, replace(goal, target=goal.target[counted][first], weights=weights), held[first]
 
 
 def hold_out(blocks: Mapping[str, Block], share: float, seed: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from consilience.core.state import State
 from consilience.models.base import Block, Goal, Learner
 from consilience.models.learners.additive import Additive, Fitter, Solver
 from consilience.models.learners.margins import Hinge, Insensitive, calibrate, centre_and_deviation
-from consilience.models.learners.rows import collapse, hold_out, softmax, spread
+from consilience.models.learners.rows import collapse, softmax, spread
 
 
 class Svm(Learner):
@@ -52,13 +52,13 @@ class Svm(Learner):
 
     @classmethod
     def fit(cls, config: Svm.Config, blocks: Mapping[str, Block], goal: Goal, *, seed: int, seconds: float) -> Svm:
-        blocks, goal = collapse(blocks, goal)
+        aside = config.holdout if goal.discrete else 0.0
+        blocks, goal, held = collapse(blocks, goal, aside=aside, seed=seed)
         fitter = Fitter(blocks, goal.weights)
         how = Solver(C=config.C, max_iter=config.max_iter, tol=config.tol)
         if goal.discrete:
             classes, number = np.unique(goal.target, return_inverse=True)
             width = len(classes)
-            held = hold_out(blocks, config.holdout, seed)
             kept = np.flatnonzero(~held)
             solution, _ = fitter.fit(Hinge(number[kept], width), width, how, rows=kept, seconds=seconds / 2)
             # Of a class that only held-out rows have, the margin says nothing.
