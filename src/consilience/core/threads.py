@@ -54,6 +54,6 @@ def limited(count: int) -> Iterator[None]:
     finally:
         del _before[-1:]  # after `single` there is none
         if before is None:
-            del os.environ[_WISH]
+            os.environ.pop(_WISH, None)
         else:
             os.environ[_WISH] = before

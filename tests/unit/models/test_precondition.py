@@ -89,3 +89,9 @@ def test_a_column_without_anything_in_it(width):
     there = coordinates.of(solution)
     assert np.isfinite(there).all()
     np.testing.assert_allclose(coordinates.solution(there), solution)
+
+
+def test_columns_that_say_the_same_and_hardly_any_penalty():
+    same = np.repeat(1e4 * np.random.default_rng(0).normal(size=(30, 1)), 100, axis=1).astype(np.float32)
+    coordinates = Coordinates([same], [np.full(30, 1 / 30)], np.full(100, 1e-15), curvature=1.0)
+    assert np.isfinite(coordinates.solution(coordinates.of(np.ones((101, 2))))).all()

@@ -164,12 +164,12 @@ def minimise(
     """
     from scipy.optimize import Bounds, minimize
 
+    begin = time.process_time()
     columns = sum(matrix.shape[1] for matrix, _ in operands)
     each = np.ones(columns) if factors is None else factors
     plain = _Objective(operands, weights, loss, width, how, each)
     objective = _Signed(plain) if how.l1_ratio else _Eased(plain)
     first = objective.given(np.zeros((columns + 1, width)) if start is None else start)
-    begin = time.process_time()
 
     def watch(intermediate_result: Any) -> None:
         if time.process_time() - begin > seconds:

@@ -18,6 +18,8 @@ _WIDEST = 512
 """Columns of an input whose products with each other are taken into account; of a wider one, each alone is."""
 _CELLS = 4096
 """Cells looked at at once, and those that products are taken from: they show the path, so they need not be exact."""
+_LEAST = 1e-10
+"""Of the mean curvature of an input's columns: added where the penalty adds less, for columns that say the same."""
 
 
 class Coordinates:
@@ -35,7 +37,8 @@ class Coordinates:
             own = ridge[begin:end]
             if matrix.shape[1] <= _WIDEST:
                 products = curvature * _products(matrix, weight)
-                products[np.diag_indices_from(products)] += np.maximum(own, 1e-12)
+                least = _LEAST * (1 + products.trace() / max(1, len(own)))
+                products[np.diag_indices_from(products)] += np.maximum(own, least)
                 triangles.append((slice(begin, end), np.linalg.inv(np.linalg.cholesky(products))))
                 scale.append(np.ones(len(own)))
             else:
