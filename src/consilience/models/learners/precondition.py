@@ -1,5 +1,5 @@
-"""Coordinates in which a penalised loss curves about alike in every direction: a solver then needs less than half the
-steps (preconditioning; Nocedal & Wright, Numerical Optimization, 2006, chapter 5).
+"""Coordinates in which a penalised loss curves about alike in every direction: a solver then needs fewer
+steps, often half (preconditioning; Nocedal & Wright, Numerical Optimization, 2006, chapter 5).
 
 Otherwise columns of common words and of rare ones, and columns that say nearly the same, pull it to and fro. Only the
 way to the solution changes, not the solution. Knows no loss by name.
