@@ -43,8 +43,9 @@ def single() -> None:
 @contextmanager
 def limited(count: int) -> Iterator[None]:
     """BLAS and OpenMP libraries keep to `count` threads while this is open, those that are loaded meanwhile too."""
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limits
 
+    known = {library["filepath"] for library in threadpool_info()}
     before = os.environ.get(_WISH)
     _before.append(before)
     os.environ[_WISH] = str(count)
@@ -52,8 +53,13 @@ def limited(count: int) -> Iterator[None]:
         with threadpool_limits(limits=count):
             yield
     finally:
-        del _before[-1:]  # after `single` there is none
-        if before is None:
-            os.environ.pop(_WISH, None)
-        else:
-            os.environ[_WISH] = before
+        if _before:  # after `single` one thread it is for good
+            _before.pop()
+            if before is None:
+                os.environ.pop(_WISH, None)
+            else:
+                os.environ[_WISH] = before
+            # Those loaded meanwhile have read the limit as their own: they get what they would have had.
+            late = [library["filepath"] for library in threadpool_info() if library["filepath"] not in known]
+            usual = int(before) if before and before.isdecimal() else cores()
+            ThreadpoolController().select(filepath=late).limit(limits=usual)

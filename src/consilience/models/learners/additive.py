@@ -21,8 +21,6 @@ from consilience.models.learners.precondition import Coordinates
 from consilience.models.learners.relevance import penalty_factors
 from consilience.models.learners.twins import merging
 
-_FLAT = 3e-5
-"""Where no slope is steeper, the solver is at the bottom: sums of float32 do not tell lower ones apart."""
 _MERGED = 10_000_000
 """Numbers other than 0 of a matrix whose twins are merged; a larger one is not held twice."""
 
@@ -175,7 +173,7 @@ def minimise(
         if time.process_time() - begin > seconds:
             raise StopIteration
 
-    options = {"maxiter": how.max_iter, "gtol": _FLAT, "ftol": how.tol, "maxls": 50, "maxcor": 3}
+    options = {"maxiter": how.max_iter, "gtol": objective.flat, "ftol": how.tol, "maxls": 50, "maxcor": 3}
     result = minimize(
         objective,
         first.reshape(-1),
@@ -192,6 +190,8 @@ class _Eased:
     """An objective of coordinates in which the solver needs few steps."""
 
     lowest = None
+    flat = 3e-5
+    """Where no slope is steeper, the solver is at the bottom: sums of float32 do not tell lower ones apart."""
 
     def __init__(self, objective: _Objective) -> None:
         self._objective, self._coordinates = objective, objective.coordinates()
@@ -209,6 +209,8 @@ class _Eased:
 
 class _Signed:
     """An objective of coefficients as one of their positive and their negative parts."""
+
+    flat = 1e-5
 
     def __init__(self, objective: _Objective) -> None:
         self._objective = objective

@@ -18,7 +18,7 @@ from consilience.models.learners.rows import distinct
 
 _CHUNK = 1024
 """Rows whose features are laid out at once when predicting."""
-_CHECKED = 256
+_CHECKED = 2048
 """Training rows on which the copied trees must give the original's own answers."""
 
 

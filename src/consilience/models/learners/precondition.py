@@ -39,7 +39,8 @@ class Coordinates:
                 products = curvature * _products(matrix, weight)
                 least = _LEAST * (1 + products.trace() / max(1, len(own)))
                 products[np.diag_indices_from(products)] += np.maximum(own, least)
-                triangles.append((slice(begin, end), np.linalg.inv(np.linalg.cholesky(products))))
+                triangle = np.linalg.cholesky(products)
+                triangles.append((slice(begin, end), triangle, np.linalg.inv(triangle)))
                 scale.append(np.ones(len(own)))
             else:
                 scale.append(np.sqrt(curvature * _squares(matrix, weight) + own))
@@ -51,21 +52,21 @@ class Coordinates:
     def of(self, solution: np.ndarray) -> np.ndarray:
         """[S, K] coefficients -> coordinates."""
         out = solution * self._scale
-        for some, inverse in self._triangles:
-            out[some] = np.linalg.solve(inverse.T, solution[some])
+        for some, triangle, _ in self._triangles:
+            out[some] = triangle.T @ solution[some]
         return out
 
     def solution(self, coordinates: np.ndarray) -> np.ndarray:
         """[S, K] coordinates -> coefficients."""
         out = coordinates / self._scale
-        for some, inverse in self._triangles:
+        for some, _, inverse in self._triangles:
             out[some] = inverse.T @ coordinates[some]
         return out
 
     def slope(self, gradient: np.ndarray) -> np.ndarray:
         """[S, K] slope in the coefficients -> slope in the coordinates."""
         out = gradient / self._scale
-        for some, inverse in self._triangles:
+        for some, _, inverse in self._triangles:
             out[some] = inverse @ gradient[some]
         return out
 
