@@ -292,7 +292,8 @@ def test_impossible_settings_are_refused(learner):
 
 
 OTHERS = {
-    "extra_trees": {"trees": 5, "min_samples_leaf": 9, "max_leaf_nodes": 4, "columns": 0.9, "sparse_columns": 1},
+    "extra_trees": {"trees": 5, "min_samples_leaf": 9, "max_leaf_nodes": 4, "columns": 0.9, "sparse_columns": 1,
+                    "evidence": 0},
     "kernel_svm": {
         "kernel": "polynomial", "gamma": 2.0, "degree": Other(2, kernel="polynomial"), "C": 0.05, "landmarks": 20,
         "epsilon": 0.5, "holdout": 0.5, "max_iter": 2, "tol": 0.1,
@@ -301,7 +302,7 @@ OTHERS = {
     "svm": {"C": 1.0, "epsilon": 0.5, "holdout": 0.5, "max_iter": 2, "tol": 0.1},
     "trees": {
         "max_iter": 3, "learning_rate": 0.5, "max_leaf_nodes": 4, "rows_per_leaf": 1, "min_samples_leaf": 60,
-        "l2": 50.0, "sparse_columns": 1, "max_bins": 8, "early_stopping": Other(True, max_iter=40),
+        "l2": 50.0, "sparse_columns": 1, "evidence": 0, "max_bins": 8, "early_stopping": Other(True, max_iter=40),
     },
 }  # fmt: skip
 """Another value for every key of every learner's config."""

@@ -34,12 +34,23 @@ class CSR:
         flat = np.repeat(starts - indptr[:-1], counts) + np.arange(indptr[-1])
         return CSR(values=self.values[flat], indices=self.indices[flat], indptr=indptr, width=self.width)
 
+    def narrow(self, columns: np.ndarray) -> CSR:
+        """Only some of the columns (ascending), numbered anew in that order."""
+        if not len(columns):
+            none = np.zeros(0, np.int64)
+            return CSR(values=self.values[none], indices=self.indices[none], indptr=0 * self.indptr, width=0)
+        place = np.searchsorted(columns, self.indices)
+        kept = columns[np.minimum(place, len(columns) - 1)] == self.indices
+        indptr = np.concatenate([[0], np.cumsum(kept)])[self.indptr]
+        indices = place[kept].astype(self.indices.dtype)
+        return CSR(values=self.values[kept], indices=indices, indptr=indptr, width=len(columns))
+
     def matmul(self, dense: np.ndarray) -> np.ndarray:
         """[rows, width] @ [width, K] -> [rows, K] float64; each row is summed on its own, in order."""
         out = np.zeros((self.shape[0], dense.shape[1]))
         filled = np.flatnonzero(np.diff(self.indptr))
         if len(filled):
-            products = dense[self.indices] * self.values[:, None]
+            products = dense[self.indices] * self.values[:, None].astype(np.float64)
             out[filled] = np.add.reduceat(products, self.indptr[filled], axis=0)
         return out
 

@@ -62,3 +62,17 @@ def test_dot(pair, most, monkeypatch) -> None:
     assert ours.dot(ours.take(np.zeros(0, int))).shape == (40, 0)
     assert ours.take(np.zeros(0, int)).dot(ours).shape == (0, 40)
     assert not ours.take(np.array([7])).dot(ours).any()
+
+
+@pytest.mark.parametrize("columns", [[], [0], [3, 4, 24], list(range(25))])
+def test_narrow(pair, columns) -> None:
+    ours, matrix = pair
+    got = ours.narrow(np.array(columns, np.int32))
+    assert got.shape == (40, len(columns))
+    np.testing.assert_array_equal(got.to_scipy().toarray(), matrix[:, columns].toarray())
+
+
+def test_numbers_of_half_the_precision_are_added_up_in_full() -> None:
+    values = np.full(20_000, 0.1, np.float32)
+    row = CSR(values=values, indices=np.zeros(20_000, np.int32), indptr=np.array([0, 20_000]), width=1)
+    np.testing.assert_allclose(row.matmul(np.array([[0.1]], np.float32)), 20_000 * float(np.float32(0.1)) ** 2)

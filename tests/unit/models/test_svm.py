@@ -75,11 +75,12 @@ def test_rows_of_one_cell_are_held_out_together():
     index = np.repeat(np.arange(20), 3)
     few = make_block(np.zeros((2, 1)), np.tile([0, 1], 30))
     many = make_block(np.zeros((21, 1)), np.where(np.arange(60) < 9, 20, index), np.arange(21) < 20)
-    held = hold_out({"few": few, "many": many}, 0.25, 0)
+    same = np.zeros(60, int)
+    held = hold_out({"few": few, "many": many}, same, 0.25, 0)
     assert 5 < held.sum() < 30
     assert all(len(set(held[(index == cell) & (np.arange(60) >= 9)])) == 1 for cell in range(3, 20))
-    assert len({tuple(hold_out({"few": few, "many": many}, 0.25, seed)) for seed in range(8)}) > 1
-    missing = hold_out({"many": make_block(np.zeros((1, 1)), np.zeros(60, int), np.zeros(1, bool))}, 0.25, 0)
+    assert len({tuple(hold_out({"few": few, "many": many}, same, 0.25, seed)) for seed in range(8)}) > 1
+    missing = hold_out({"many": make_block(np.zeros((1, 1)), np.zeros(60, int), np.zeros(1, bool))}, same, 0.25, 0)
     assert missing.sum() == 15  # rows without a cell are not taken for companions
 
 
@@ -97,7 +98,7 @@ def test_rows_without_a_cell_are_answered_with_their_frequencies(learner):
 
 
 def test_something_is_always_left_to_train_on():
-    assert not hold_out({"x": make_block(np.zeros((1, 1)), np.zeros(4, int))}, 0.9, 0).any()
+    assert not hold_out({"x": make_block(np.zeros((1, 1)), np.zeros(4, int))}, np.zeros(4, int), 0.9, 0).any()
 
 
 def test_numbers_bear_outliers():

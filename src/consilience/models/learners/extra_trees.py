@@ -16,10 +16,10 @@ import numpy as np
 from consilience.core.seeding import derive
 from consilience.core.state import State
 from consilience.models.base import Block, Goal, Learner
-from consilience.models.learners.columns import choose, gather, keep
 from consilience.models.learners.forest import Forest
 from consilience.models.learners.grove import Grove, as_float32, no_trees, refuse_unequal, shares
 from consilience.models.learners.rows import spread
+from consilience.models.learners.sight import NOTHING, Sight
 
 
 class ExtraTrees(Learner):
@@ -36,11 +36,15 @@ class ExtraTrees(Learner):
         columns: float = 0.0
         """Share of the columns that are looked at for each cut, 0 to 1; 0: their square root for classes, a third of
         them for numbers."""
-        sparse_columns: int = 64
-        """Columns kept of a sparse input, the most telling ones that enough rows have; dense inputs keep all."""
+        sparse_columns: int = 32
+        """Columns kept of a sparse input, the most telling ones that enough rows have; dense inputs keep all. Fewer on
+        a table so large that they would fill the memory."""
+        evidence: int = 32
+        """Classes at most of which trees are shown what all columns of a sparse input together say (naive Bayes; of a
+        training row, what other rows say). With more classes, the most frequent ones; 0: none."""
 
         def __post_init__(self) -> None:
-            lowest = {"trees": 1, "min_samples_leaf": 1, "max_leaf_nodes": 2, "sparse_columns": 0}
+            lowest = {"trees": 1, "min_samples_leaf": 1, "max_leaf_nodes": 2, "sparse_columns": 0, "evidence": 0}
             for name, least in lowest.items():
                 if getattr(self, name) < least:
                     raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
@@ -62,17 +66,17 @@ class ExtraTrees(Learner):
         goal = replace(goal, target=goal.target[counted], weights=goal.weights[counted])
         classes = np.unique(goal.target) if goal.discrete else np.zeros(1, np.int64)
         meta = {"width": goal.width, "discrete": goal.discrete}
-        columns = choose(blocks, goal, sparse=config.sparse_columns, least=config.min_samples_leaf)
-        matrix = gather(blocks, columns, np.arange(len(goal.target)))
+        limits = {"sparse": config.sparse_columns, "evidence": config.evidence, "least": config.min_samples_leaf}
+        sight, matrix = Sight.fit(blocks, goal, **limits, seed=seed)
         known = np.flatnonzero(~np.isnan(matrix).all(0))
-        columns, matrix = keep(columns, known), matrix[:, known]
+        sight, matrix = sight.keep(known), matrix[:, known]
         if len(known) == 0 or (goal.discrete and len(classes) == 1):
             mean = np.average(goal.target, weights=goal.weights)[None] if not goal.discrete else shares(goal, classes)
-            grove = Grove(no_trees(mean, per_answer=True), {})
+            grove = Grove(no_trees(mean, per_answer=True), NOTHING)
             return cls(grove=grove, classes=classes, meta={**meta, "iterations": 0})
         left = seconds - (time.process_time() - begin)
         model = _grow(config, matrix, goal, seed=derive(seed, "extra trees") % 2**32, seconds=left)
-        grove = Grove(_copy(model), columns)
+        grove = Grove(_copy(model), sight)
         some, sums = grove.some(matrix)
         theirs = model.predict_proba(some) if goal.discrete else model.predict(some)[:, None]
         refuse_unequal(sums, theirs, "extra_trees")
@@ -86,14 +90,12 @@ class ExtraTrees(Learner):
         return spread(sums / sums.sum(1, keepdims=True), self._classes, self._meta["width"])
 
     def state(self) -> State:
-        arrays = {**self._grove.arrays(), "classes": self._classes}
-        return State(arrays=arrays, meta={**self._meta, "inputs": self._grove.inputs})
+        grove = self._grove.state()
+        return State(arrays={**grove.arrays, "classes": self._classes}, meta={**self._meta, **grove.meta})
 
     @classmethod
     def restore(cls, state: State) -> ExtraTrees:
-        meta = dict(state.meta)
-        grove = Grove.restore(state.arrays, meta.pop("inputs"))
-        return cls(grove=grove, classes=state.arrays["classes"], meta=meta)
+        return cls(grove=Grove.restore(state), classes=state.arrays["classes"], meta=dict(state.meta))
 
 
 def _grow(config: ExtraTrees.Config, matrix: np.ndarray, goal: Goal, *, seed: int, seconds: float) -> Any:

@@ -1,4 +1,4 @@
-"""A forest together with the columns it looks at: from blocks of features to sums of leaf values, and to disk and back.
+"""A forest together with what it looks at: from blocks of features to sums of leaf values, and to disk and back.
 
 Knows no learner. Also how trees that another library fitted become ours, exactly.
 """
@@ -11,10 +11,11 @@ from dataclasses import fields, replace
 import numpy as np
 
 from consilience.core.errors import ConsilienceError
+from consilience.core.state import State
 from consilience.models.base import Block, Goal
-from consilience.models.learners.columns import Columns, gather, keep
 from consilience.models.learners.forest import Evaluator, Forest
 from consilience.models.learners.rows import distinct
+from consilience.models.learners.sight import Sight
 
 _CHUNK = 1024
 """Rows whose features are laid out at once when predicting."""
@@ -23,25 +24,21 @@ _CHECKED = 2048
 
 
 class Grove:
-    """A forest over the columns of some inputs; columns that no tree asks about are left out."""
+    """A forest and its sight; what no tree asks about is left out."""
 
-    def __init__(self, forest: Forest, columns: Columns) -> None:
+    def __init__(self, forest: Forest, sight: Sight) -> None:
         self.used, place = np.unique(forest.column[forest.left >= 0], return_inverse=True)
         column = np.zeros_like(forest.column)
         column[forest.left >= 0] = place
-        self._forest, self._columns = replace(forest, column=column), keep(columns, self.used)
+        self._forest, self._sight = replace(forest, column=column), sight.keep(self.used)
         self._evaluator = Evaluator(self._forest)
-
-    @property
-    def inputs(self) -> list[str]:
-        return list(self._columns)
 
     def sums(self, blocks: Mapping[str, Block]) -> np.ndarray:
         """[N, C] float64. Rows of the same cells are evaluated once."""
         count = len(next(iter(blocks.values())).index)
-        first, kind = distinct([blocks[name].index for name in self._columns], count)
+        first, kind = distinct([blocks[name].index for name in self._sight.inputs], count)
         sums = [
-            self._evaluator.sum(gather(blocks, self._columns, first[begin : begin + _CHUNK]))
+            self._evaluator.sum(self._sight.matrix(blocks, first[begin : begin + _CHUNK]))
             for begin in range(0, len(first), _CHUNK)
         ]
         return (np.concatenate(sums) if sums else np.zeros((0, len(self._forest.baseline))))[kind]
@@ -51,15 +48,15 @@ class Grove:
         rows = matrix[np.linspace(0, len(matrix) - 1, min(len(matrix), _CHECKED)).astype(np.int64)]
         return rows, self._evaluator.sum(rows[:, self.used])
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """For `State.arrays`; `inputs` go to its meta."""
+    def state(self) -> State:
         arrays = {f"forest.{f.name}": getattr(self._forest, f.name) for f in fields(Forest)}
-        return arrays | {f"columns.{i}": kept for i, kept in enumerate(self._columns.values())}
+        meta = {"inputs": list(self._sight.columns), "told": list(self._sight.told)}
+        return State(arrays=arrays | self._sight.arrays(), meta=meta)
 
     @classmethod
-    def restore(cls, arrays: Mapping[str, np.ndarray], inputs: list[str]) -> Grove:
-        columns = {name: arrays[f"columns.{i}"] for i, name in enumerate(inputs)}
-        return cls(Forest(**{f.name: arrays[f"forest.{f.name}"] for f in fields(Forest)}), columns)
+    def restore(cls, state: State) -> Grove:
+        sight = Sight.restore(state.arrays, state.meta["inputs"], state.meta.get("told", []))  # earlier ones have none
+        return cls(Forest(**{f.name: state.arrays[f"forest.{f.name}"] for f in fields(Forest)}), sight)
 
 
 def no_trees(baseline: np.ndarray, *, per_answer: bool = False) -> Forest:

@@ -38,7 +38,7 @@ def collapse(
     """
     counted = np.flatnonzero(goal.weights > 0)
     blocks = {name: block.take(counted) for name, block in blocks.items()}
-    held = hold_out(blocks, aside, seed) if aside else np.zeros(len(counted), bool)
+    held = hold_out(blocks, goal.target[counted], aside, seed) if aside else np.zeros(len(counted), bool)
     _, target = np.unique(goal.target[counted], return_inverse=True)
     codes = [blocks[name].index for name in sorted(blocks)]
     first, kind = distinct([*codes, target, held], len(counted))
@@ -47,18 +47,32 @@ def collapse(
     return narrowed, replace(goal, target=goal.target[counted][first], weights=weights), held[first]
 
 
-def hold_out(blocks: Mapping[str, Block], share: float, seed: int) -> np.ndarray:
-    """[N] bool: rows set aside. Rows that share a cell stay together, in the input whose cells have the fewest rows:
-    rows of one picture are not independent. Missing cells are nobody's companions."""
+def hold_out(blocks: Mapping[str, Block], target: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """[N] bool: rows set aside, companions together."""
+    group = companions(blocks, target)
+    drawn = generator(seed, "holdout").permutation(int(group.max()) + 1)
+    return (drawn < min(round(share * len(drawn)), len(drawn) - 1))[group]
+
+
+def deal(blocks: Mapping[str, Block], target: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """[N]: the fold of each row, 0 to folds - 1, companions together."""
+    group = companions(blocks, target)
+    return (generator(seed, "folds").permutation(int(group.max(initial=-1)) + 1) % folds)[group]
+
+
+def companions(blocks: Mapping[str, Block], target: np.ndarray) -> np.ndarray:
+    """[N]: rows of one number share a cell, in the input whose cells have the fewest rows: rows of one picture are not
+    independent. Missing cells are nobody's companions. The numbers are the same whatever the order of the rows."""
+    order = np.lexsort([target, *(blocks[name].index for name in sorted(blocks))])
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
     cells = {}
     for name in sorted(blocks):
         block = blocks[name]
         there = block.features.present[block.index]
-        alone = len(block.features.present) + np.arange(len(there))
+        alone = len(block.features.present) + rank
         cells[name] = np.unique(np.where(there, block.index, alone), return_inverse=True)[1]
-    group = max(cells.values(), key=lambda numbers: int(numbers.max()))
-    drawn = generator(seed, "holdout").permutation(int(group.max()) + 1)
-    return (drawn < min(round(share * len(drawn)), len(drawn) - 1))[group]
+    return max(cells.values(), key=lambda numbers: int(numbers.max(initial=-1)))
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:

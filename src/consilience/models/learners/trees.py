@@ -15,15 +15,12 @@ import numpy as np
 from consilience.core.seeding import derive
 from consilience.core.state import State
 from consilience.models.base import Block, Goal, Learner
-from consilience.models.learners.columns import choose, gather, keep, splittable
+from consilience.models.learners.columns import splittable
 from consilience.models.learners.forest import Forest
 from consilience.models.learners.grove import Grove, as_float32, no_trees, refuse_unequal, shares
 from consilience.models.learners.rows import softmax, spread
+from consilience.models.learners.sight import NOTHING, Sight
 
-_NUMBERS = 40_000_000
-"""Numbers of the matrix at most, 8 bytes each; on a larger table fewer columns of sparse inputs are looked at."""
-_FEWEST_SPARSE = 8
-"""But as many of each as this."""
 _SLOWEST = 1e-7
 """Seconds per number, class and round that boosting never takes. Where even they fit, no clock is needed."""
 
@@ -46,9 +43,12 @@ class Trees(Learner):
         """Training rows in a leaf, at least."""
         l2: float = 3.0
         """Penalty on the squared leaf values, in units of rows; with none, leaves of rare classes explode."""
-        sparse_columns: int = 64
+        sparse_columns: int = 32
         """Columns kept of a sparse input, the most telling ones that enough rows have; dense inputs keep all. Fewer on
         a table so large that they would fill the memory."""
+        evidence: int = 32
+        """Classes at most of which trees are shown what all columns of a sparse input together say (naive Bayes; of a
+        training row, what other rows say). With more classes, the most frequent ones; 0: none."""
         max_bins: int = 63
         """Distinct values of a column that are told apart, 2 to 255. 63 cost half of what 255 do and lose little."""
         early_stopping: bool = False
@@ -62,6 +62,7 @@ class Trees(Learner):
                 "min_samples_leaf": 1,
                 "l2": 0,
                 "sparse_columns": 0,
+                "evidence": 0,
                 "max_bins": 2,
             }
             for name, least in lowest.items():
@@ -83,18 +84,17 @@ class Trees(Learner):
         goal = replace(goal, target=goal.target[counted], weights=goal.weights[counted])
         classes = np.unique(goal.target) if goal.discrete else np.zeros(1, np.int64)
         meta = {"width": goal.width, "discrete": goal.discrete}
-        sparse = _affordable(config.sparse_columns, blocks, len(goal.target))
-        columns = choose(blocks, goal, sparse=sparse, least=config.min_samples_leaf)
-        matrix = gather(blocks, columns, np.arange(len(goal.target)))
+        limits = {"sparse": config.sparse_columns, "evidence": config.evidence, "least": config.min_samples_leaf}
+        sight, matrix = Sight.fit(blocks, goal, **limits, seed=seed)
         useful = splittable(matrix, config.min_samples_leaf)
         if len(useful) < matrix.shape[1]:  # the others cost as much, and no tree would ever look at them
-            columns, matrix = keep(columns, useful), matrix[:, useful]
+            sight, matrix = sight.keep(useful), matrix[:, useful]
         matrix = matrix.astype(np.float64)  # which scikit-learn would do beside ours
         if len(useful) == 0 or (goal.discrete and len(classes) == 1):
-            return cls(grove=Grove(_constant(goal, classes), {}), classes=classes, meta={**meta, "iterations": 0})
+            return cls(grove=Grove(_constant(goal, classes), NOTHING), classes=classes, meta={**meta, "iterations": 0})
         left = seconds - (time.process_time() - begin)
         model = _boost(config, matrix, goal, seed=derive(seed, "trees") % 2**32, seconds=left)
-        grove = Grove(_copy(model), columns)
+        grove = Grove(_copy(model), sight)
         learner = cls(grove=grove, classes=classes, meta={**meta, "iterations": int(model.n_iter_)})
         some, sums = grove.some(matrix)
         theirs = model.predict_proba(some) if goal.discrete else model.predict(some)[:, None]
@@ -115,22 +115,12 @@ class Trees(Learner):
         return spread(softmax(sums), self._classes, self._meta["width"])
 
     def state(self) -> State:
-        arrays = {**self._grove.arrays(), "classes": self._classes}
-        return State(arrays=arrays, meta={**self._meta, "inputs": self._grove.inputs})
+        grove = self._grove.state()
+        return State(arrays={**grove.arrays, "classes": self._classes}, meta={**self._meta, **grove.meta})
 
     @classmethod
     def restore(cls, state: State) -> Trees:
-        meta = dict(state.meta)
-        grove = Grove.restore(state.arrays, meta.pop("inputs"))
-        return cls(grove=grove, classes=state.arrays["classes"], meta=meta)
-
-
-def _affordable(sparse: int, blocks: Mapping[str, Block], rows: int) -> int:
-    """How many columns of each sparse block are looked at, so that the matrix of all rows stays within `_NUMBERS`."""
-    matrices = [block.features.matrix for block in blocks.values()]
-    dense = sum(matrix.shape[1] for matrix in matrices if isinstance(matrix, np.ndarray))
-    many = max(1, sum(not isinstance(matrix, np.ndarray) for matrix in matrices))
-    return min(sparse, max(_FEWEST_SPARSE, (_NUMBERS // max(1, rows) - dense) // many))
+        return cls(grove=Grove.restore(state), classes=state.arrays["classes"], meta=dict(state.meta))
 
 
 def _boost(config: Trees.Config, matrix: np.ndarray, goal: Goal, *, seed: int, seconds: float) -> Any:
