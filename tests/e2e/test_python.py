@@ -105,6 +105,30 @@ def test_rows_of_a_group_stay_together(make_mixed_table, tmp_path):
     assert "person" in (result.run / "report.html").read_text()
 
 
+def test_what_a_group_shares_is_no_evidence_to_trees(tmp_path):
+    """Each patient has one report, of words that say nothing, and one answer; a number on every row says a little."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for patient in range(200):
+        words = " ".join(f"w{n}" for n in rng.integers(0, 3000, 9))
+        sick = int(rng.integers(2))
+        values = sick + rng.normal(size=6) * 1.5
+        rows += [{"patient": patient, "report": words, "value": value, "sick": sick} for value in values]
+    trees = {"kind": "trees", "max_iter": 15, "sparse_columns": 0}
+    config = {
+        "preset": "classic",
+        "classic": {"single": [], "joined": [trees]},
+        "inputs": {"report": {"kind": "text", "columns": ["report"]}},
+    }
+
+    def loss(name, **data):
+        result = cs.fit(rows, target="sick", config={**config, "data": data}, out=tmp_path / name)
+        return next(e for e in result.leaderboard if e["inputs"])["metrics"]["log_loss"]["value"]
+
+    assert loss("grouped", group="patient") < 0.8
+    assert loss("not", ignore=["patient"]) < 0.5  # patients are on both sides, and give themselves away
+
+
 def test_rows_that_share_a_picture_stay_together_unless_told_otherwise(make_mixed_table, tmp_path):
     import pyarrow.parquet as pq
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -40,6 +40,12 @@ class Goal:
     width: int
     discrete: bool
     weights: np.ndarray
+    groups: np.ndarray | None = None
+    """[N]: rows of one number (from 0) are not independent, -1 is on its own; None: nothing is known of that."""
+
+    def take(self, rows: np.ndarray) -> Goal:
+        groups = None if self.groups is None else self.groups[rows]
+        return replace(self, target=self.target[rows], weights=self.weights[rows], groups=groups)
 
 
 class Learner(ABC):

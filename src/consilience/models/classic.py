@@ -52,9 +52,11 @@ def fit_classic(
     *,
     inputs: Sequence[str],
     weights: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
     seed: int,
     seconds: float,
 ) -> Classic:
-    """`weights` [N] of the rows; all alike when not given."""
-    fitted = fit_learner(learner, view.blocks(inputs), target, task, weights=weights, seed=seed, seconds=seconds)
+    """`weights` [N] of the rows; all alike when not given. `groups` [N] of rows that are not independent (`Goal`)."""
+    told = {"weights": weights, "groups": groups}
+    fitted = fit_learner(learner, view.blocks(inputs), target, task, **told, seed=seed, seconds=seconds)
     return Classic(fitted, kind=learner.kind, inputs=inputs)

@@ -26,15 +26,18 @@ def fit_learner(
     task: Task,
     *,
     weights: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
     seed: int,
     seconds: float,
 ) -> Learner | Panel:
-    """The learner fitted to all that the task asks for; `weights` [N] of the rows."""
+    """The learner fitted to all that the task asks for; `weights` [N] of the rows, `groups` [N] of those that are not
+    independent."""
     kind: type[Learner] = LEARNERS.load(learner.kind)
     weights = np.ones(len(target)) if weights is None else weights
+    groups = np.full(len(target), -1) if groups is None else groups
     first = task.questions[0]
     if first.place is None:
-        goal = Goal(target=target, width=first.width, discrete=first.discrete, weights=weights)
+        goal = Goal(target=target, width=first.width, discrete=first.discrete, weights=weights, groups=groups)
         return kind.fit(learner.config, blocks, goal, seed=seed, seconds=seconds)
     fitted: list[Learner | None] = []
     begun = time.process_time()
@@ -45,7 +48,8 @@ def fit_learner(
         if not weights[rows].sum() > 0:  # nothing is known of it: its constant answer
             fitted.append(None)
             continue
-        goal = Goal(target=own, width=question.width, discrete=question.discrete, weights=weights[rows])
+        told = {"weights": weights[rows], "groups": groups[rows]}
+        goal = Goal(target=own, width=question.width, discrete=question.discrete, **told)
         some = {name: block.take(rows) for name, block in blocks.items()}
         fitted.append(kind.fit(learner.config, some, goal, seed=derive(seed, "question", str(number)), seconds=share))
     return Panel(fitted, task.questions, otherwise=task.constant(target, weights))

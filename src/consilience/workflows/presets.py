@@ -169,6 +169,7 @@ def classic(
                 setting.task,
                 inputs=inputs,
                 weights=rows.weights,
+                groups=rows.groups,
                 seed=seed,
                 seconds=seconds,
             )

@@ -70,7 +70,7 @@ def test_the_sums_are_those_of_naive_bayes(classes):
     there = rows[block.features.present[block.index]]
     np.testing.assert_allclose(told["words"].of(block, rows), by_hand(matrix, block, goal, there, rows), rtol=1e-5,
                                atol=1e-6)  # fmt: skip
-    fold = deal({"words": block}, goal.target, 5, 0)
+    fold = deal({"words": block}, goal, 5, 0)
     for number in range(5):
         mine, others = rows[fold == number], there[fold[there] != number]
         want = by_hand(matrix, block, goal, others, mine)
@@ -96,6 +96,29 @@ def test_noise_teaches_trees_nothing():
     )
     answers = model.predict({"w": block.take(np.arange(300, 400))})
     assert -np.log(answers[np.arange(100), goal.target[300:]]).mean() < 0.85
+
+
+def test_a_text_that_a_whole_group_shares_is_no_evidence_inside_of_it():
+    """Six rows of each patient have one report, and one answer. Asked row by row, the report would give it away."""
+    rng = np.random.default_rng(0)
+    patient = np.repeat(np.arange(200), 6)
+    report = (rng.random((200, 3000)) < 0.003) / 5
+    answer = rng.integers(0, 2, 200)[patient]
+    value = (answer[:, None] + rng.normal(size=(1200, 1)) * 1.5).astype(np.float32)
+    numbers = Features(matrix=value, present=np.ones(1200, bool), names=("value",))
+    blocks = {"report": sparse_block(report, patient), "numbers": Block(features=numbers, index=np.arange(1200))}
+    goal = Goal(target=answer, width=2, discrete=True, weights=np.ones(1200))
+    train, held = np.flatnonzero(patient < 150), np.flatnonzero(patient >= 150)
+
+    def loss(goal):
+        some = {name: block.take(train) for name, block in blocks.items()}
+        config = Trees.Config(max_iter=15, sparse_columns=0)
+        model = Trees.fit(config, some, goal.take(train), seed=0, seconds=np.inf)
+        answers = model.predict({name: block.take(held) for name, block in blocks.items()})
+        return -np.log(answers[np.arange(len(held)), answer[held]]).mean()
+
+    assert loss(goal) > 1.5
+    assert loss(replace(goal, groups=patient)) < 0.75
 
 
 def test_trees_learn_from_a_thousand_words_that_each_say_a_little():

@@ -1,5 +1,7 @@
 """Svm: the margins scikit-learn finds, probabilities that mean something, a loss that bears outliers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.svm import LinearSVC
@@ -75,13 +77,17 @@ def test_rows_of_one_cell_are_held_out_together():
     index = np.repeat(np.arange(20), 3)
     few = make_block(np.zeros((2, 1)), np.tile([0, 1], 30))
     many = make_block(np.zeros((21, 1)), np.where(np.arange(60) < 9, 20, index), np.arange(21) < 20)
-    same = np.zeros(60, int)
+    same = make_goal(np.zeros(60, int))
     held = hold_out({"few": few, "many": many}, same, 0.25, 0)
     assert 5 < held.sum() < 30
     assert all(len(set(held[(index == cell) & (np.arange(60) >= 9)])) == 1 for cell in range(3, 20))
     assert len({tuple(hold_out({"few": few, "many": many}, same, 0.25, seed)) for seed in range(8)}) > 1
     missing = hold_out({"many": make_block(np.zeros((1, 1)), np.zeros(60, int), np.zeros(1, bool))}, same, 0.25, 0)
     assert missing.sum() == 15  # rows without a cell are not taken for companions
+    groups = np.where(np.arange(60) < 10, -1, np.arange(60) // 10)  # known groups come before cells
+    held = hold_out({"few": few, "many": many}, replace(same, groups=groups), 0.25, 0)
+    assert all(len(set(held[groups == group])) == 1 for group in range(1, 6))
+    assert not all(len(set(held[index == cell])) == 1 for cell in range(4))
 
 
 @pytest.mark.parametrize("learner", [Svm, KernelSvm, Linear])
@@ -98,7 +104,9 @@ def test_rows_without_a_cell_are_answered_with_their_frequencies(learner):
 
 
 def test_something_is_always_left_to_train_on():
-    assert not hold_out({"x": make_block(np.zeros((1, 1)), np.zeros(4, int))}, np.zeros(4, int), 0.9, 0).any()
+    assert not hold_out(
+        {"x": make_block(np.zeros((1, 1)), np.zeros(4, int))}, make_goal(np.zeros(4, int)), 0.9, 0
+    ).any()
 
 
 def test_numbers_bear_outliers():

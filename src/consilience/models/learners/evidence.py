@@ -60,7 +60,7 @@ def tell(blocks: Mapping[str, Block], goal: Goal, *, most: int, seed: int) -> tu
     shown = [np.zeros((len(goal.target), 0), np.float32)]
     sparse = [name for name in sorted(blocks) if isinstance(blocks[name].features.matrix, CSR)]
     if sparse and most and not (goal.discrete and (goal.target == goal.target[0]).all()):
-        fold = deal(blocks, goal.target, _FOLDS, seed)
+        fold = deal(blocks, goal, _FOLDS, seed)
         for name in sparse:
             says = _Says(blocks[name], goal, most)
             told[name] = says.whole()

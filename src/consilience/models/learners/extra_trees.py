@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,7 @@ class ExtraTrees(Learner):
         order = np.lexsort([goal.target, *(blocks[name].index for name in sorted(blocks))])
         counted = order[goal.weights[order] > 0]
         blocks = {name: block.take(counted) for name, block in blocks.items()}
-        goal = replace(goal, target=goal.target[counted], weights=goal.weights[counted])
+        goal = goal.take(counted)
         classes = np.unique(goal.target) if goal.discrete else np.zeros(1, np.int64)
         meta = {"width": goal.width, "discrete": goal.discrete}
         limits = {"sparse": config.sparse_columns, "evidence": config.evidence, "least": config.min_samples_leaf}

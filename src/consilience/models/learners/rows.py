@@ -37,42 +37,45 @@ def collapse(
     become a few hundred rows when the text is the only input.
     """
     counted = np.flatnonzero(goal.weights > 0)
-    blocks = {name: block.take(counted) for name, block in blocks.items()}
-    held = hold_out(blocks, goal.target[counted], aside, seed) if aside else np.zeros(len(counted), bool)
-    _, target = np.unique(goal.target[counted], return_inverse=True)
+    blocks, goal = {name: block.take(counted) for name, block in blocks.items()}, goal.take(counted)
+    held = hold_out(blocks, goal, aside, seed) if aside else np.zeros(len(counted), bool)
+    _, target = np.unique(goal.target, return_inverse=True)
     codes = [blocks[name].index for name in sorted(blocks)]
     first, kind = distinct([*codes, target, held], len(counted))
-    weights = np.bincount(kind, goal.weights[counted], len(first))
+    weights = np.bincount(kind, goal.weights, len(first))
     narrowed = {name: block.take(first) for name, block in blocks.items()}
-    return narrowed, replace(goal, target=goal.target[counted][first], weights=weights), held[first]
+    return narrowed, replace(goal.take(first), weights=weights), held[first]
 
 
-def hold_out(blocks: Mapping[str, Block], target: np.ndarray, share: float, seed: int) -> np.ndarray:
+def hold_out(blocks: Mapping[str, Block], goal: Goal, share: float, seed: int) -> np.ndarray:
     """[N] bool: rows set aside, companions together."""
-    group = companions(blocks, target)
+    group = companions(blocks, goal)
     drawn = generator(seed, "holdout").permutation(int(group.max()) + 1)
     return (drawn < min(round(share * len(drawn)), len(drawn) - 1))[group]
 
 
-def deal(blocks: Mapping[str, Block], target: np.ndarray, folds: int, seed: int) -> np.ndarray:
+def deal(blocks: Mapping[str, Block], goal: Goal, folds: int, seed: int) -> np.ndarray:
     """[N]: the fold of each row, 0 to folds - 1, companions together."""
-    group = companions(blocks, target)
+    group = companions(blocks, goal)
     return (generator(seed, "folds").permutation(int(group.max(initial=-1)) + 1) % folds)[group]
 
 
-def companions(blocks: Mapping[str, Block], target: np.ndarray) -> np.ndarray:
-    """[N]: rows of one number share a cell, in the input whose cells have the fewest rows: rows of one picture are not
-    independent. Missing cells are nobody's companions. The numbers are the same whatever the order of the rows."""
-    order = np.lexsort([target, *(blocks[name].index for name in sorted(blocks))])
+def companions(blocks: Mapping[str, Block], goal: Goal) -> np.ndarray:
+    """[N]: rows of one number are not independent. Those are the rows of one group; where no groups are known, rows
+    that share a cell, in the input whose cells have the fewest rows. Missing cells are nobody's companions. The numbers
+    are the same whatever the order of the rows."""
+    order = np.lexsort([goal.target, *(blocks[name].index for name in sorted(blocks))])
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
-    cells = {}
-    for name in sorted(blocks):
-        block = blocks[name]
-        there = block.features.present[block.index]
-        alone = len(block.features.present) + rank
-        cells[name] = np.unique(np.where(there, block.index, alone), return_inverse=True)[1]
-    return max(cells.values(), key=lambda numbers: int(numbers.max(initial=-1)))
+
+    def numbered(codes: np.ndarray, known: np.ndarray) -> np.ndarray:
+        alone = int(codes.max(initial=-1)) + 1 + rank
+        return np.unique(np.where(known, codes, alone), return_inverse=True)[1]
+
+    if goal.groups is not None and (goal.groups >= 0).any():
+        return numbered(goal.groups, goal.groups >= 0)
+    cells = [numbered(b.index, b.features.present[b.index]) for _, b in sorted(blocks.items())]
+    return max(cells, key=lambda numbers: int(numbers.max(initial=-1)))
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:
