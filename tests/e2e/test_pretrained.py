@@ -223,6 +223,7 @@ def test_what_cannot_be_used_is_said(place, capsys, monkeypatch, words, message)
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_resumed_with_another_backbone_is_refused(place, capsys):
     """Its weights are part of what the run was begun with."""
     folder, _ = place
@@ -273,6 +274,7 @@ needs_fork = pytest.mark.skipif(not side_by_side.possible(), reason="needs a for
 
 
 @needs_fork
+@pytest.mark.slow
 def test_side_by_side_they_learn_the_same(place, one_by_one, monkeypatch):
     folder, flags = place
     seen, do = [], side_by_side.do
@@ -283,6 +285,7 @@ def test_side_by_side_they_learn_the_same(place, one_by_one, monkeypatch):
 
 
 @needs_fork
+@pytest.mark.slow
 def test_a_network_whose_process_died_is_trained_alone(place, one_by_one, monkeypatch):
     from consilience.workflows import kept
 

@@ -95,8 +95,8 @@ def _deal_singles(labels: np.ndarray, shares: np.ndarray, codes: np.ndarray, cou
 
 
 def _rounded(wanted: np.ndarray, number: np.ndarray) -> np.ndarray:
-    """[K, 3] whole numbers near `wanted` whose rows sum to `number` and whose columns are as near to theirs as can be:
-    what rounding one class left over goes on to the next."""
+    """[K, 3] whole numbers near `wanted` whose rows sum to `number` and whose columns, to within 1, to theirs: what
+    rounding one class left over goes on to the next."""
     ends = np.cumsum(wanted.cumsum(1), axis=0)  # over classes and parts: differences of rounded sums carry on
     ends[:, -1] = np.cumsum(number)
     rounded = np.round(ends).astype(np.int64)
@@ -107,6 +107,12 @@ def _rounded(wanted: np.ndarray, number: np.ndarray) -> np.ndarray:
             row[low] += 1
             row[int(row.argmax())] -= 1
         assert row.sum() == n
+    # Which leaves a part too large or too small, where there are few rows of each class.
+    while np.abs(off := (cells - wanted).sum(0)).max() > 1:
+        over, under = int(off.argmax()), int(off.argmin())
+        gain = (cells - wanted)[:, over] - (cells - wanted)[:, under]
+        row = int(np.where(cells[:, over] > 0, gain, -np.inf).argmax())
+        cells[row, over], cells[row, under] = cells[row, over] - 1, cells[row, under] + 1
     return cells
 
 

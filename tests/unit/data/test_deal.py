@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consilience.data.deal import _reach, _rounded
@@ -70,6 +70,7 @@ def test_numbers_are_kept_in_proportion_by_value() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=12))
+@example([(3, 0.125, 0.1875), (3, 0.1875, 0.1875), (1, 0.5, 0.5)])  # once 2 rows instead of 0.19
 def test_rounding_keeps_both_sums(rows: list) -> None:
     number = np.array([n for n, *_ in rows])
     shares = np.array([[1 - max(a, b), abs(a - b), min(a, b)] for _, a, b in rows])
@@ -77,7 +78,7 @@ def test_rounding_keeps_both_sums(rows: list) -> None:
     cells = _rounded(wanted, number)
     assert (cells.sum(1) == number).all()
     assert (cells >= 0).all()
-    assert np.abs(cells.sum(0) - wanted.sum(0)).max() <= 1 + len(rows) / 4
+    assert np.abs(cells.sum(0) - wanted.sum(0)).max() <= 1 + 1e-9
     before = cells.copy()
     _reach(cells, np.zeros_like(cells), np.array(SHARES), number)
     assert (cells.sum(1) == number).all()

@@ -45,6 +45,7 @@ def in_store(folder: Path) -> Sequence[Any]:
     return StoredValues(space, keys, SHAPE)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc what is in memory")
 @pytest.mark.parametrize("kept", [in_file, in_file_ragged, in_store])
 def test_going_through_a_mapped_file_leaves_little_of_it_in_memory(
@@ -69,6 +70,7 @@ def test_going_through_a_mapped_file_leaves_little_of_it_in_memory(
     assert (first == 0).all(), "views stay good"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc what is in memory")
 @pytest.mark.parametrize("stored", [False, True])
 def test_features_are_made_with_few_values_in_memory(
