@@ -181,6 +181,7 @@ def test_auto_looks_both_ways(place, monkeypatch):
     assert len(reasons) == len(set(reasons))
 
 
+@pytest.mark.slow
 def test_encode_fills_the_store(place, capsys):
     folder, flags = place
     words = ["encode", str(folder / "train.csv"), "--ignore", "label", *flags[:3], "--store", str(folder / "s2")]

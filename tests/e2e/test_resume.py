@@ -189,6 +189,7 @@ def test_a_changed_table_is_refused_and_named(make_mixed_table, tmp_path):
     assert not cs.fit(resume=True, out=tmp_path / "run").interrupted
 
 
+@pytest.mark.slow
 def test_a_table_in_memory_is_given_again(straight, tmp_path):
     import pandas as pd
 
@@ -206,6 +207,7 @@ def test_a_table_in_memory_is_given_again(straight, tmp_path):
     assert outcome(tmp_path / "run")["weights"] == want["weights"]
 
 
+@pytest.mark.slow
 def test_relative_paths_mean_what_they_meant(straight, tmp_path, monkeypatch):
     table, want, _ = straight
     monkeypatch.chdir(table.parent)
@@ -216,6 +218,7 @@ def test_relative_paths_mean_what_they_meant(straight, tmp_path, monkeypatch):
     assert outcome(tmp_path / "run")["weights"] == want["weights"]
 
 
+@pytest.mark.slow
 def test_a_store_keeps_what_was_encoded(straight, tmp_path, monkeypatch):
     """Cut anywhere with a store, it ends the same, and the store equals that of a run nobody disturbed. A relative
     store is where it was."""

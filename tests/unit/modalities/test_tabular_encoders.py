@@ -127,6 +127,7 @@ class Flat(nn.Module):
         return out.values, out.mask
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # the exporter's own libraries warn about themselves
 def test_onnx_gives_the_same_answer_at_any_batch_size(tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")

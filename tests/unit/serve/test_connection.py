@@ -88,6 +88,7 @@ def test_an_endless_head(address):
     assert status(talk(address, b"GET / HTTP/1.1\r\n", b"X: a\r\n" * 50_000)) == 431
 
 
+@pytest.mark.slow
 def test_a_head_or_body_that_does_not_come(address):
     started = time.monotonic()
     assert status(talk(address, b"POST /v1/pre")) == 408

@@ -98,6 +98,7 @@ def test_not_in_a_process_that_may_start_none(tmp_path) -> None:
     assert (tmp_path / "possible").read_text() == "False"
 
 
+@pytest.mark.slow
 def test_a_network_trains_after_its_parent_used_several_threads(tmp_path) -> None:
     """A pool of threads does not survive a fork: whoever then waits for it waits for ever."""
     code = textwrap.dedent(
