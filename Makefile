@@ -83,6 +83,7 @@ define install
 	|| { echo "uv did not manage; trying pip." >&2; \
 	  $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[$(1)]'; }
 	@$(BIN)/python -m pip check --disable-pip-version-check
+	@$(BIN)/python -m compileall -q src
 endef
 
 $(USER_STAMP): pyproject.toml constraints.txt

@@ -98,6 +98,16 @@ def test_probabilities_are_probabilities(made):
     assert ((own >= 0) & (own <= 1)).all()
 
 
+def test_one_metric_alone_is_the_same_as_among_all(made):
+    task, _, target = made
+    given = metric_set(task)(answers_of(task), target)
+    weights = RNG(1).integers(0, 3, (ROWS, 5)).astype(float)
+    every = given.values(weights)
+    assert set(every) == {m.name for m in given.metrics}
+    for name, values in every.items():
+        np.testing.assert_array_equal(given.values(weights, only=name)[name], values)
+
+
 def test_the_loss_trains_a_head_to_the_right_answers(made):
     """Gradient descent on scores of its own for every row ends at the cells."""
     task, cells, target = made

@@ -53,8 +53,9 @@ class MetricSet(ABC):
         return cls
 
     @abstractmethod
-    def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Weights [N, R] (how often each row counts) -> every metric [R]; NaN where a metric is undefined."""
+    def values(self, weights: np.ndarray, *, only: str | None = None) -> dict[str, np.ndarray]:
+        """Weights [N, R] (how often each row counts) -> every metric [R]; NaN where a metric is undefined. With `only`,
+        those that take long may be left out but for that one."""
 
     @abstractmethod
     def details(self, names: Sequence[str]) -> dict[str, Any]:

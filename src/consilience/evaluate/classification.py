@@ -92,7 +92,7 @@ class ClassificationMetrics(MetricSet):
         self._confidence = answers[every, self._predicted]
         self._loss = -np.log(np.clip(answers[every, self._target], _FLOOR, 1.0))
 
-    def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+    def values(self, weights: np.ndarray, *, only: str | None = None) -> dict[str, np.ndarray]:
         if not len(self._target):
             return {m.name: np.full(weights.shape[1], np.nan) for m in self.metrics}
         support, guesses, hits = confusion.counts(weights, self._target, self._predicted, self._answers.shape[1])
@@ -106,13 +106,14 @@ class ClassificationMetrics(MetricSet):
             out[f"{name}_macro"] = ratio((per_class * occurs).sum(0), occurs.sum(0))
             out[f"{name}_micro"] = accuracy
             out[f"{name}_weighted"] = ratio((per_class * support).sum(0), total)
-        per_class = auroc(
-            self._answers, self._own, weights, (1,) if self._answers.shape[1] == 2 else range(self._answers.shape[1])
-        )
-        defined = ~np.isnan(per_class)
-        out["auroc"] = ratio(np.where(defined, per_class, 0).sum(0), defined.sum(0))
+        if only in (None, "auroc"):
+            classes = self._answers.shape[1]
+            per_class = auroc(self._answers, self._own, weights, (1,) if classes == 2 else range(classes))
+            defined = ~np.isnan(per_class)
+            out["auroc"] = ratio(np.where(defined, per_class, 0).sum(0), defined.sum(0))
         out["log_loss"] = ratio(self._loss @ weights, total)
-        out["calibration_error"] = ratio(self._gaps(weights), total)
+        if only in (None, "calibration_error"):
+            out["calibration_error"] = ratio(self._gaps(weights), total)
         return out
 
     def details(self, names: Sequence[str]) -> dict[str, Any]:

@@ -95,13 +95,12 @@ class MultilabelMetrics(MetricSet):
         self._loss = np.where(self._known, -np.log(np.clip(own, _FLOOR, 1.0)), 0.0)
         self._ranking, self._ranked = _wrong_pairs(answers, self._true, self._known)
 
-    def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+    def values(self, weights: np.ndarray, *, only: str | None = None) -> dict[str, np.ndarray]:
         if not len(self._answers):
             return {m.name: np.full(weights.shape[1], np.nan) for m in self.metrics}
         hits, said, true, known = self._counts(weights)
         f1 = ratio(2 * hits, said + true, otherwise=0.0)
         occurs = true > 0
-        areas = self._areas(weights)
         wrong = (self._said != self._true) & self._known
         right = (~wrong).all(1) & self._known.any(1)
         out = {
@@ -115,10 +114,11 @@ class MultilabelMetrics(MetricSet):
             "ranking_loss": ratio(self._ranking @ weights, self._ranked @ weights),
             "log_loss": ratio(self._loss.sum(1) @ weights, known.sum(0)),
         }
-        for name, area in zip(("auroc", "average_precision"), areas, strict=True):
+        curves = ("auroc", "average_precision")
+        for name, area in zip(curves, self._areas(weights) if only in (None, *curves) else (), strict=False):
             defined = ~np.isnan(area)
             out[name] = ratio(np.where(defined, area, 0).sum(0), defined.sum(0))
-        return {m.name: out[m.name] for m in self.metrics}
+        return {m.name: out[m.name] for m in self.metrics if m.name in out}
 
     def details(self, names: Sequence[str]) -> dict[str, Any]:
         """per_class (a line for each label), classes, and reliability of all single decisions."""

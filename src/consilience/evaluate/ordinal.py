@@ -71,7 +71,7 @@ class OrdinalMetrics(MetricSet):
         self._confidence = answers[every, self._predicted]
         self._loss = -np.log(np.clip(answers[every, self._target], _FLOOR, 1.0))
 
-    def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+    def values(self, weights: np.ndarray, *, only: str | None = None) -> dict[str, np.ndarray]:
         if not len(self._target):
             return {m.name: np.full(weights.shape[1], np.nan) for m in self.metrics}
         total = weights.sum(0)

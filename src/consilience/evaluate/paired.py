@@ -53,7 +53,8 @@ class Judge:
         self._units = int(unit.max()) + 1
 
     def scores(self, answers: np.ndarray) -> Scores:
-        values = self._set(answers[self._order], self._target).values(self._weights)[self.metric.name]
+        given = self._set(answers[self._order], self._target)
+        values = given.values(self._weights, only=self.metric.name)[self.metric.name]
         return np.asarray(values if self.metric.greater_is_better else -values, np.float64)
 
     def told(self, scores: Scores) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class RegressionMetrics(MetricSet):
         if not np.isfinite(self._target).all():
             raise DataError("a target is not a finite number: leave such rows out before scoring")
 
-    def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+    def values(self, weights: np.ndarray, *, only: str | None = None) -> dict[str, np.ndarray]:
         if not len(self._target):
             return {m.name: np.full(weights.shape[1], np.nan) for m in self.metrics}
         total = weights.sum(0)

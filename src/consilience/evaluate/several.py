@@ -47,7 +47,7 @@ class SeveralMetrics(MetricSet):
             self._sets.append(make(answers[known][:, of.columns], truth))
             self._nothing.append(make(np.tile(of.constant, (len(known), 1)), truth))
 
-    def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+    def values(self, weights: np.ndarray, *, only: str | None = None) -> dict[str, np.ndarray]:
         out: dict[str, np.ndarray] = {}
         ways = []
         parts = zip(self._bound.task.targets, self._bound.sets, self._rows, self._sets, self._nothing, strict=True)
