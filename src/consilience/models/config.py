@@ -12,7 +12,7 @@ from consilience.models.learners import LEARNERS
 
 @dataclass(frozen=True, kw_only=True)
 class ClassicConfig:
-    single: tuple[Part, ...] = parts(LEARNERS, "linear", "svm", "trees", trees={"max_iter": 15})
+    single: tuple[Part, ...] = parts(LEARNERS, "linear", "svm", "trees", trees={"max_iter": 10, "learning_rate": 0.3})
     """Learners fitted on each input alone."""
     joined: tuple[Part, ...] = parts(LEARNERS, "linear", "svm", "trees")
     """Learners fitted on all inputs joined."""
