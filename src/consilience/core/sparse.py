@@ -48,10 +48,13 @@ class CSR:
     def matmul(self, dense: np.ndarray) -> np.ndarray:
         """[rows, width] @ [width, K] -> [rows, K] float64; each row is summed on its own, in order."""
         out = np.zeros((self.shape[0], dense.shape[1]))
-        filled = np.flatnonzero(np.diff(self.indptr))
-        if len(filled):
-            products = dense[self.indices] * self.values[:, None].astype(np.float64)
-            out[filled] = np.add.reduceat(products, self.indptr[filled], axis=0)
+        for rows in _stretches(self.indptr, max(1, _PAIRS // max(1, dense.shape[1]))):
+            ends = self.indptr[rows.start : rows.stop + 1]
+            filled = np.flatnonzero(np.diff(ends))
+            if len(filled):
+                part = slice(ends[0], ends[-1])
+                products = dense[self.indices[part]] * self.values[part, None].astype(np.float64)
+                out[rows.start + filled] = np.add.reduceat(products, ends[filled] - ends[0], axis=0)
         return out
 
     def dot(self, other: CSR) -> np.ndarray:

@@ -95,7 +95,7 @@ def _deal_singles(labels: np.ndarray, shares: np.ndarray, codes: np.ndarray, cou
 
 
 def _rounded(wanted: np.ndarray, number: np.ndarray) -> np.ndarray:
-    """[K, 3] whole numbers near `wanted` whose rows sum to `number` and whose columns, to within 1, to theirs: what
+    """[K, 3] whole numbers near `wanted` whose rows sum to `number` and whose columns sum to within 1 of theirs: what
     rounding one class left over goes on to the next."""
     ends = np.cumsum(wanted.cumsum(1), axis=0)  # over classes and parts: differences of rounded sums carry on
     ends[:, -1] = np.cumsum(number)

@@ -52,10 +52,11 @@ class SeveralMetrics(MetricSet):
         ways = []
         parts = zip(self._bound.task.targets, self._bound.sets, self._rows, self._sets, self._nothing, strict=True)
         for of, make, rows, given, nothing in parts:
-            found = given.values(weights[rows])
-            out |= {f"{of.name}.{name}": value for name, value in found.items()}
             metric = {m.name: m for m in make.metrics}[of.task.primary]
-            ways.append(_way(found[metric.name], nothing.values(weights[rows])[metric.name], metric))
+            found = given.values(weights[rows], only=metric.name if only == "score" else None)
+            out |= {f"{of.name}.{name}": value for name, value in found.items()}
+            without = nothing.values(weights[rows], only=metric.name)
+            ways.append(_way(found[metric.name], without[metric.name], metric))
         defined = np.isfinite(ways)
         return {"score": ratio(np.where(defined, ways, 0.0).sum(0), defined.sum(0)), **out}
 

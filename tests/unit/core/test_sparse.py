@@ -25,6 +25,17 @@ def test_matmul(pair) -> None:
     np.testing.assert_allclose(ours.matmul(dense), matrix @ dense, atol=1e-6)
 
 
+def test_matmul_in_stretches_is_the_same(pair, monkeypatch) -> None:
+    from consilience.core import sparse
+
+    ours, _ = pair
+    dense = np.random.default_rng(0).normal(size=(25, 4))
+    whole = ours.matmul(dense)
+    for most in (1, 30, 100):
+        monkeypatch.setattr(sparse, "_PAIRS", most)
+        np.testing.assert_array_equal(ours.matmul(dense), whole)
+
+
 def test_take_with_repeats_and_none(pair) -> None:
     ours, matrix = pair
     rows = np.array([3, 3, 7, 0, 39])

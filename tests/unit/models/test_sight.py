@@ -62,7 +62,7 @@ def test_it_is_restored_as_it_was():
     sight = fit(blocks, goal)[0].keep(np.array([1, 5, 16, 17, 19]))
     again = Sight.restore(sight.arrays(), list(sight.columns), list(sight.told))
     np.testing.assert_array_equal(again.matrix(blocks, np.arange(ROWS)), sight.matrix(blocks, np.arange(ROWS)))
-    assert all(array.flags.c_contiguous for array in sight.arrays().values())  # or safetensors would mix them up
+    assert all(array.flags.c_contiguous for array in sight.arrays().values())  # safetensors takes no others
 
 
 @pytest.mark.parametrize(

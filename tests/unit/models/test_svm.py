@@ -88,6 +88,13 @@ def test_rows_of_one_cell_are_held_out_together():
     held = hold_out({"few": few, "many": many}, replace(same, groups=groups), 0.25, 0)
     assert all(len(set(held[groups == group])) == 1 for group in range(1, 6))
     assert not all(len(set(held[index == cell])) == 1 for cell in range(4))
+    order = np.random.default_rng(0).permutation(60)  # nor does it matter how groups are called
+    blocks = {"few": few.take(order), "many": many.take(order)}
+    turned = hold_out(blocks, replace(same, groups=np.where(groups < 0, -1, 9 - groups)[order]), 0.25, 0)
+    assert (turned == held[order])[order >= 10].all()  # of the others, some are alike in all they have
+    alone = replace(same, groups=np.arange(60))  # a group of one row says nothing of cells
+    both = (hold_out({"few": few, "many": many}, goal, 0.25, 0) for goal in (same, alone))
+    np.testing.assert_array_equal(*both)
 
 
 @pytest.mark.parametrize("learner", [Svm, KernelSvm, Linear])

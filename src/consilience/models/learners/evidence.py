@@ -24,8 +24,9 @@ from consilience.models.learners.rows import deal
 
 _FOLDS = 5
 _DOUBT = 1.0
-"""How much of a column rows must have had before what it says of them is half believed; a text has 1 in all of its
-columns together, squared."""
+"""How much of a column rows must have had before what it says of them is half believed."""
+_RAREST = 1e-9
+"""The least share of a class; of rows that are asked, none may have it."""
 _STRETCH = 32_768
 """Rows that are looked at together: copies of a large table's cells would not fit in memory."""
 
@@ -75,44 +76,48 @@ class _Says:
         matrix = block.features.matrix
         assert isinstance(matrix, CSR)
         self._block, self._matrix = block, matrix
-        self._rows = np.flatnonzero(block.features.present[block.index])
-        total = goal.weights.sum()
+        self._there = block.features.present[block.index]
+        self._weights, self._discrete = goal.weights, goal.discrete
         if goal.discrete:
             classes, number = np.unique(goal.target, return_inverse=True)
-            held = np.bincount(number, goal.weights)
+            share = np.round(np.bincount(number, goal.weights) / goal.weights.sum(), 9)  # so that ties are ties
             # Of two classes the odds of one say all.
-            kept = np.sort(np.argsort(-held, kind="stable")[:most]) if len(classes) > 2 else np.array([1])
+            kept = np.sort(np.argsort(-share, kind="stable")[:most]) if len(classes) > 2 else np.array([1])
             place = np.full(len(classes), len(kept))  # the last one is that of all others
             place[kept] = np.arange(len(kept))
-            self._place, self._amount = place[number], goal.weights
-            self._prior = held[kept] / total
+            self._width, self._place, self._amount = len(kept), place[number], goal.weights
         else:
-            self._place = np.zeros(len(goal.target), np.int64)
-            self._amount = goal.weights * (goal.target - np.average(goal.target, weights=goal.weights))
-            self._prior = np.zeros(1)
-        self._weights, self._discrete = goal.weights, goal.discrete
-        self._all = self._count(self._rows)
+            off = goal.target - np.average(goal.target, weights=goal.weights)
+            spread = np.sqrt(np.average(off**2, weights=goal.weights))
+            self._width, self._place = 1, np.zeros(len(off), np.int64)
+            self._amount = goal.weights * off / (spread or 1.0)
+        self._all = self._count(np.arange(len(goal.target)))
 
     def whole(self) -> Told:
         return self._told(*self._all)
 
     def crossed(self, fold: np.ndarray) -> np.ndarray:
-        """[N, E]: of each row, what the rows of other folds say."""
-        out = np.full((len(fold), len(self._prior)), np.nan, np.float32)
+        """[N, E]: of each row, what the rows of other folds say. Nothing of its own fold is in it, how frequent a class
+        is there as little as what a column says there: common columns would give that away."""
+        out = np.full((len(fold), self._width), np.nan, np.float32)
         for number in range(_FOLDS):
-            mine = self._rows[fold[self._rows] == number]
+            own = np.flatnonzero(fold == number)
+            mine = own[self._there[own]]
             if len(mine):
-                others = (a - b for a, b in zip(self._all, self._count(mine), strict=True))
-                told = self._told(*others)
+                told = self._told(*(a - b for a, b in zip(self._all, self._count(own), strict=True)))
                 for begin in range(0, len(mine), _STRETCH):
                     some = mine[begin : begin + _STRETCH]
                     out[some] = told.of(self._block, some)
         return out
 
-    def _count(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How much of each column those rows have [P], and of that, each class [P, E]; or times its deviation."""
-        width, kinds = self._matrix.width, len(self._prior) + 1
-        mass, found = np.zeros(width), np.zeros((width, kinds - 1))
+    def _count(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of some rows: how much they have of each column [P]; and of that, each class [P, E] (or times its deviation);
+        and how much they weigh, each class first and all at the end [E + 1] (or with their deviation)."""
+        kinds = self._width + 1
+        mass, found = np.zeros(self._matrix.width), np.zeros((self._matrix.width, self._width))
+        held = np.bincount(self._place[rows], self._amount[rows], kinds)
+        held[-1] = self._weights[rows].sum()
+        rows = rows[self._there[rows]]
         rows = rows[np.argsort(self._block.index[rows], kind="stable")]  # rows of one cell next to each other
         for begin in range(0, len(rows), _STRETCH):
             some = rows[begin : begin + _STRETCH]
@@ -121,16 +126,18 @@ class _Says:
             answers = np.bincount(cell * kinds + self._place[some], self._amount[some], len(cells) * kinds)
             mass += turned @ np.bincount(cell, self._weights[some], len(cells))
             found += turned @ answers.reshape(-1, kinds)[:, :-1]
-        return mass, found
+        return mass, found, held
 
-    def _told(self, mass: np.ndarray, found: np.ndarray) -> Told:
+    def _told(self, mass: np.ndarray, found: np.ndarray, held: np.ndarray) -> Told:
         seen = np.flatnonzero(mass > 1e-6).astype(np.int32)  # what is left of a difference may be a rounding error
-        mass, found = mass[seen, None], found[seen]
+        mass, found, usual = mass[seen, None], found[seen], held[:-1] / max(held[-1], 1e-300)
         if self._discrete:
-            share = (np.clip(found, 0, mass) + _DOUBT * self._prior) / (mass + _DOUBT)
-            says = np.log(share / (1 - share)) - np.log(self._prior / (1 - self._prior))
+            prior = np.clip(usual, _RAREST, 1 - _RAREST)
+            found = np.clip(found, 0, mass)
+            says = np.log(found + _DOUBT * prior) - np.log(mass - found + _DOUBT * (1 - prior))
+            says -= np.log(prior) - np.log(1 - prior)
         else:
-            says = found / (mass + _DOUBT)
+            says = (found - mass * usual) / (mass + _DOUBT)
         return Told(seen=seen, says=says.astype(np.float32))
 
 

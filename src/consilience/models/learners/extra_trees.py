@@ -41,7 +41,8 @@ class ExtraTrees(Learner):
         a table so large that they would fill the memory."""
         evidence: int = 32
         """Classes at most of which trees are shown what all columns of a sparse input together say (naive Bayes; of a
-        training row, what other rows say). With more classes, the most frequent ones; 0: none."""
+        training row, what other rows say). With more classes, the most frequent ones; of two classes, and of numbers,
+        one number says it. 0: none."""
 
         def __post_init__(self) -> None:
             lowest = {"trees": 1, "min_samples_leaf": 1, "max_leaf_nodes": 2, "sparse_columns": 0, "evidence": 0}

@@ -61,21 +61,25 @@ def deal(blocks: Mapping[str, Block], goal: Goal, folds: int, seed: int) -> np.n
 
 
 def companions(blocks: Mapping[str, Block], goal: Goal) -> np.ndarray:
-    """[N]: rows of one number are not independent. Those are the rows of one group; where no groups are known, rows
-    that share a cell, in the input whose cells have the fewest rows. Missing cells are nobody's companions. The numbers
-    are the same whatever the order of the rows."""
-    order = np.lexsort([goal.target, *(blocks[name].index for name in sorted(blocks))])
+    """[N]: rows of one number are not independent. Those are the rows of one group; of rows in no group, or alone in
+    theirs, those that share a cell, in the input whose cells have the fewest rows. Missing cells are nobody's
+    companions. Another order of the rows changes nothing but the fate of rows that are alike in all."""
+    order = np.lexsort([goal.weights, goal.target, *(blocks[name].index for name in sorted(blocks))])
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
-
-    def numbered(codes: np.ndarray, known: np.ndarray) -> np.ndarray:
-        alone = int(codes.max(initial=-1)) + 1 + rank
-        return np.unique(np.where(known, codes, alone), return_inverse=True)[1]
-
-    if goal.groups is not None and (goal.groups >= 0).any():
-        return numbered(goal.groups, goal.groups >= 0)
-    cells = [numbered(b.index, b.features.present[b.index]) for _, b in sorted(blocks.items())]
-    return max(cells, key=lambda numbers: int(numbers.max(initial=-1)))
+    cells = []
+    for _, block in sorted(blocks.items()):
+        known = block.features.present
+        cell = np.where(known[block.index], block.index, len(known) + rank)
+        cells.append(np.unique(cell, return_inverse=True)[1])
+    number = max(cells, key=lambda numbers: int(numbers.max(initial=-1)))
+    if goal.groups is None:
+        return number
+    _, group, sizes = np.unique(goal.groups, return_inverse=True, return_counts=True)
+    shared = (goal.groups >= 0) & (sizes[group] > 1)
+    first = np.full(len(sizes), len(rank))  # a number of each group that does not hang on how it is called
+    np.minimum.at(first, group, rank)
+    return np.unique(np.where(shared, len(rank) + first[group], number), return_inverse=True)[1]
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:

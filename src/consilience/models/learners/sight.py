@@ -33,6 +33,8 @@ class Sight:
     ) -> tuple[Sight, np.ndarray]:
         """And the training matrix [N, F] float32: columns first, then evidence. `sparse`, `evidence`: so many columns
         and numbers of each sparse input, at most; `least`: so many rows have something in each of those columns."""
+        classes = len(np.unique(goal.target)) if goal.discrete else 1
+        evidence = min(evidence, classes if classes > 2 else 1)
         sparse, evidence = affordable(sparse, evidence, blocks, len(goal.target))
         columns = choose(blocks, goal, sparse=sparse, least=least)
         told, shown = tell(blocks, goal, most=evidence, seed=seed)

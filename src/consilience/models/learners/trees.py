@@ -48,11 +48,12 @@ class Trees(Learner):
         a table so large that they would fill the memory."""
         evidence: int = 32
         """Classes at most of which trees are shown what all columns of a sparse input together say (naive Bayes; of a
-        training row, what other rows say). With more classes, the most frequent ones; 0: none."""
+        training row, what other rows say). With more classes, the most frequent ones; of two classes, and of numbers,
+        one number says it. 0: none."""
         max_bins: int = 63
         """Distinct values of a column that are told apart, 2 to 255. 63 cost half of what 255 do and lose little."""
         early_stopping: bool = False
-        """Hold out 10 % of the rows and stop when they no longer gain; not where a class has fewer than 10 rows."""
+        """Hold out 10 % of the rows, whatever their group, and stop when they no longer gain; not where a class has fewer than 10 rows."""
 
         def __post_init__(self) -> None:
             lowest = {
