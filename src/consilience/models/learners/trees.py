@@ -53,8 +53,8 @@ class Trees(Learner):
         max_bins: int = 63
         """Distinct values of a column that are told apart, 2 to 255. 63 cost half of what 255 do and lose little."""
         early_stopping: bool = False
-        """Hold out 10 % of the rows, whatever their group, and stop when they no longer gain; not where a class has fewer
-        than 10 rows."""
+        """Hold out 10 % of the rows, whatever their group, and stop when they no longer gain; not where a class has
+        fewer than 10 rows."""
 
         def __post_init__(self) -> None:
             lowest = {
