@@ -71,6 +71,7 @@ def main() -> None:
         tables(Path(sys.argv[1]), folder)
         done = run(sys.executable, __file__, "--reference", str(folder))
         print(f"  logistic regression: accuracy {done.output.strip()}, {done.cpu_seconds:.1f} CPU-s")
+        scores, times = [], []
         for seed in range(3):
             out = folder / f"run{seed}"
             fitted = consilience(
@@ -78,11 +79,13 @@ def main() -> None:
                 "--split", "0.85,0.15,0", "--preset", "classic", "--seed", str(seed), "--out", str(out), "--json",
             )  # fmt: skip
             found = fitted.json()
+            scores.append(found["test"]["accuracy"]["value"])
+            times.append(fitted.cpu_seconds)
             print(
-                f"  classic, seed {seed}: accuracy {found['test']['accuracy']['value']:.4f}, "
-                f"{fitted.cpu_seconds:.1f} CPU-s; best: {found['best']}",
+                f"  classic, seed {seed}: accuracy {scores[-1]:.4f}, {times[-1]:.1f} CPU-s; best: {found['best']}",
                 flush=True,
             )
+        print(f"  classic: mean accuracy {sum(scores) / 3:.4f}, mean {sum(times) / 3:.1f} CPU-s over 3 seeds")
 
 
 if __name__ == "__main__":

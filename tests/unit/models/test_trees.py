@@ -242,9 +242,10 @@ def test_the_choice_of_columns_does_not_hang_on_the_stretches(monkeypatch, discr
 
 def test_trees_saved_before_there_was_evidence_are_read():
     matrix, target = make_rows()
-    fitted = Trees.fit(Trees.Config(max_iter=3), {"x": dense_block(matrix)}, make_goal(target, 5), seed=0,
-                       seconds=FOREVER)  # fmt: skip
+    words = (np.random.default_rng(0).random((500, 6)) < 0.5) * (target[:, None] > [0, 1, 2, 3, 1, 2])
+    blocks = {"x": dense_block(matrix), "w": sparse_block(words)}
+    fitted = Trees.fit(Trees.Config(max_iter=3, evidence=0), blocks, make_goal(target, 5), seed=0, seconds=FOREVER)
     state = fitted.state()
     assert state.meta.pop("told") == []
-    assert np.array_equal(Trees.restore(state).predict({"x": dense_block(matrix)}),
-                          fitted.predict({"x": dense_block(matrix)}))  # fmt: skip
+    assert state.meta["inputs"] == ["w", "x"]
+    assert np.array_equal(Trees.restore(state).predict(blocks), fitted.predict(blocks))
