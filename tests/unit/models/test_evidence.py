@@ -9,7 +9,7 @@ import scipy.sparse
 from consilience.core.sparse import CSR
 from consilience.modalities.base import Features
 from consilience.models.base import Block, Goal
-from consilience.models.learners import evidence
+from consilience.models.learners import columns
 from consilience.models.learners.evidence import tell
 from consilience.models.learners.rows import deal
 from consilience.models.learners.trees import Trees
@@ -174,7 +174,7 @@ def test_neither_stretches_nor_the_order_of_rows_matter(monkeypatch, classes):
     told, shown = tell({"w": block}, goal, most=32, seed=0)
     order = np.random.default_rng(1).permutation(ROWS)
     turned = replace(goal, target=goal.target[order], weights=goal.weights[order])
-    monkeypatch.setattr(evidence, "_STRETCH", 7)
+    monkeypatch.setattr(columns, "_STRETCH", 7)
     again, also = tell({"w": block.take(order)}, turned, most=32, seed=0)
     np.testing.assert_array_equal(told["w"].seen, again["w"].seen)
     np.testing.assert_allclose(told["w"].says, again["w"].says, rtol=1e-5, atol=1e-6)

@@ -16,7 +16,7 @@ Columns = dict[str, np.ndarray]
 """Input name -> the columns kept of it [n] int64, ascending."""
 
 _STRETCH = 32_768
-"""Sparse cells that are looked at together."""
+"""Sparse cells that are looked at together: copies of a large table's would not fit in memory."""
 
 
 def choose(blocks: Mapping[str, Block], goal: Goal, *, sparse: int, least: int) -> Columns:
@@ -100,7 +100,7 @@ def _sums(matrix: CSR, held: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray,
     [cells, K] summed [width, K]. A stretch of cells at a time: copies of a large table's would not fit in memory."""
     sums, squares = np.zeros(matrix.width), np.zeros(matrix.width)
     answers = np.zeros((matrix.width, asked.shape[1]))
-    for cells in _stretches(np.arange(matrix.shape[0])):
+    for cells in stretches(np.arange(matrix.shape[0])):
         values = matrix.take(cells).to_scipy().astype(np.float64)
         sums += values.T @ held[cells]
         answers += values.T @ asked[cells]
@@ -113,13 +113,14 @@ def _filled(matrix: CSR, block: Block) -> np.ndarray:
     """[width]: how many rows have something else than 0 in each column."""
     rows = np.bincount(block.index[block.features.present[block.index]], minlength=matrix.shape[0])
     counts = np.zeros(matrix.width)
-    for cells in _stretches(np.arange(matrix.shape[0])):
+    for cells in stretches(np.arange(matrix.shape[0])):
         values = matrix.take(cells).to_scipy()
         counts += (values != 0).T @ rows[cells]
     return counts
 
 
-def _stretches(cells: np.ndarray) -> Iterator[np.ndarray]:
+def stretches(cells: np.ndarray) -> Iterator[np.ndarray]:
+    """Some numbers after the other."""
     yield from (cells[start : start + _STRETCH] for start in range(0, len(cells), _STRETCH))
 
 
@@ -131,7 +132,7 @@ def gather(blocks: Mapping[str, Block], columns: Columns, rows: np.ndarray) -> n
         matrix = features.matrix
         if isinstance(matrix, CSR):
             part = np.zeros((len(cells), len(kept)), np.float32)
-            for some in _stretches(np.arange(len(cells))):
+            for some in stretches(np.arange(len(cells))):
                 part[some] = matrix.take(cells[some]).columns(kept)
         elif len(kept) == matrix.shape[1]:
             part = matrix[cells].astype(np.float32, copy=False)

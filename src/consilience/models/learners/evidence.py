@@ -20,6 +20,7 @@ import numpy as np
 
 from consilience.core.sparse import CSR
 from consilience.models.base import Block, Goal
+from consilience.models.learners.columns import stretches
 from consilience.models.learners.rows import deal
 
 _FOLDS = 5
@@ -27,8 +28,6 @@ _DOUBT = 1.0
 """How much of a column rows must have had before what it says of them is half believed."""
 _RAREST = 1e-9
 """The least share of a class; of rows that are asked, none may have it."""
-_STRETCH = 32_768
-"""Rows that are looked at together: copies of a large table's cells would not fit in memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +104,7 @@ class _Says:
             mine = own[self._there[own]]
             if len(mine):
                 told = self._told(*(a - b for a, b in zip(self._all, self._count(own), strict=True)))
-                for begin in range(0, len(mine), _STRETCH):
-                    some = mine[begin : begin + _STRETCH]
+                for some in stretches(mine):
                     out[some] = told.of(self._block, some)
         return out
 
@@ -119,8 +117,7 @@ class _Says:
         held[-1] = self._weights[rows].sum()
         rows = rows[self._there[rows]]
         rows = rows[np.argsort(self._block.index[rows], kind="stable")]  # rows of one cell next to each other
-        for begin in range(0, len(rows), _STRETCH):
-            some = rows[begin : begin + _STRETCH]
+        for some in stretches(rows):
             cells, cell = np.unique(self._block.index[some], return_inverse=True)
             turned = _sizes(self._matrix.take(cells)).to_scipy().astype(np.float64).T
             answers = np.bincount(cell * kinds + self._place[some], self._amount[some], len(cells) * kinds)

@@ -64,19 +64,21 @@ def companions(blocks: Mapping[str, Block], goal: Goal) -> np.ndarray:
     """[N]: rows of one number are not independent. Those are the rows of one group; of rows in no group, or alone in
     theirs, those that share a cell, in the input whose cells have the fewest rows. Missing cells are nobody's
     companions. Another order of the rows changes nothing but the fate of rows that are alike in all."""
-    order = np.lexsort([goal.weights, goal.target, *(blocks[name].index for name in sorted(blocks))])
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
+    shared = np.zeros(len(goal.target), bool)
+    if goal.groups is not None:
+        _, group, sizes = np.unique(goal.groups, return_inverse=True, return_counts=True)
+        shared = (goal.groups >= 0) & (sizes[group] > 1)
+    there = {name: block.features.present[block.index] for name, block in blocks.items()}
+    rank = np.arange(len(shared))
+    if shared.any() or not all(known.all() for known in there.values()):  # or nobody asks for it
+        rank[np.lexsort([goal.weights, goal.target, *(blocks[name].index for name in sorted(blocks))])] = rank.copy()
     cells = []
-    for _, block in sorted(blocks.items()):
-        known = block.features.present
-        cell = np.where(known[block.index], block.index, len(known) + rank)
-        cells.append(np.unique(cell, return_inverse=True)[1])
+    for name in sorted(blocks):
+        alone = len(blocks[name].features.present) + rank
+        cells.append(np.unique(np.where(there[name], blocks[name].index, alone), return_inverse=True)[1])
     number = max(cells, key=lambda numbers: int(numbers.max(initial=-1)))
-    if goal.groups is None:
+    if not shared.any():
         return number
-    _, group, sizes = np.unique(goal.groups, return_inverse=True, return_counts=True)
-    shared = (goal.groups >= 0) & (sizes[group] > 1)
     first = np.full(len(sizes), len(rank))  # a number of each group that does not hang on how it is called
     np.minimum.at(first, group, rank)
     return np.unique(np.where(shared, len(rank) + first[group], number), return_inverse=True)[1]
