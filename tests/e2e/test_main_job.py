@@ -127,7 +127,7 @@ def test_a_bundle_needs_no_training_code_and_answers_bit_for_bit(run):
     _, folder, path, _ = run
     program = f"""
 import sys
-for name in ("sklearn", "pandas", "pyarrow", "scipy", "consilience.train", "consilience.workflows"):
+for name in ("sklearn", "lightgbm", "pandas", "pyarrow", "scipy", "consilience.train", "consilience.workflows"):
     sys.modules[name] = None
 import consilience, numpy as np
 model = consilience.load({str(path)!r})

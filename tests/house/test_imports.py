@@ -18,7 +18,7 @@ import pytest
 import consilience
 
 TORCH_FREE = ("consilience.core", "consilience.modalities", "consilience.bundle")
-TRAINING = ["torch", "sklearn", "scipy", "pandas", "pyarrow"]
+TRAINING = ["torch", "sklearn", "lightgbm", "scipy", "pandas", "pyarrow"]
 NUMPY_FREE_IMPORT = "import sys, consilience; heavy = {'torch', 'numpy', 'sklearn', 'pandas', 'pyarrow', 'PIL', 'rich'}"
 
 

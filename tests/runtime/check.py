@@ -16,7 +16,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-FORBIDDEN = ("torch", "sklearn", "scipy", "pandas", "pyarrow", "onnx", "pytest")
+FORBIDDEN = ("torch", "sklearn", "lightgbm", "scipy", "pandas", "pyarrow", "onnx", "pytest")
 MOST_MB = 300
 MOST_SECONDS = 2.0
 TOLERANCE = 1e-4

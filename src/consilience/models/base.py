@@ -1,7 +1,7 @@
 """What learners and members of the leaderboard promise, and the block of features they share.
 
 A learner sees each input as a `Block`: features of the distinct cells, and which cell each row has. What can be
-computed per distinct cell is computed per distinct cell. Fitting may use scikit-learn; predicting is NumPy alone.
+computed per distinct cell is computed per distinct cell. Fitting may use other libraries; predicting is NumPy alone.
 """
 
 from __future__ import annotations

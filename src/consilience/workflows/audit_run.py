@@ -165,7 +165,7 @@ def _alone(model: Model, held: Part) -> Subject:
 
 def _again(begun: Begun, scratch: Path, reporter: Reporter) -> Prepared | str:
     """The run's rows, prepared as they were when it was fitted; or why that cannot be."""
-    require("pyarrow", "scipy", "sklearn", extra="train", to="audit a run on the rows it was fitted from")
+    require("lightgbm", "pyarrow", "scipy", "sklearn", extra="train", to="audit a run on the rows it was fitted from")
     try:
         sources = recall(begun, {})
         here = Path(begun.facts["folder"]) == Path.cwd()

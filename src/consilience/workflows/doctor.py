@@ -11,7 +11,10 @@ from typing import Any
 
 from consilience import __version__
 
-_PACKAGES = ("numpy", "pillow", "safetensors", "loky", "rich", "torch", "scikit-learn", "pyarrow", "pandas", "easy-vqa")
+_PACKAGES = (
+    *("numpy", "pillow", "safetensors", "loky", "rich", "torch", "scikit-learn", "lightgbm", "pyarrow", "pandas"),
+    "easy-vqa",
+)
 
 
 def doctor() -> dict[str, Any]:

@@ -46,7 +46,7 @@ def fit(sources: Mapping[str, Any], config: RunConfig, *, out: Path, reporter: R
     Ctrl-C while candidates are fitted ends the search: what was found by then is chosen from, saved and reported. A run
     that was cut off, in whatever way, goes on with workflows/resume.py.
     """
-    require("pyarrow", "scipy", "sklearn", extra="train", to="train a model")
+    require("lightgbm", "pyarrow", "scipy", "sklearn", extra="train", to="train a model")
     started = time.monotonic()
     sources = spread(sources)
     store, tables = store_of(config), tables_of(sources, config)

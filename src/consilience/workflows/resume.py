@@ -40,7 +40,7 @@ def resume(
     The run knows its tables and settings. Those given (as for `resolve`) must agree with it, but for a new time budget;
     a table in memory must be given, as the run cannot read it again.
     """
-    require("pyarrow", "scipy", "sklearn", extra="train", to="train a model")
+    require("lightgbm", "pyarrow", "scipy", "sklearn", extra="train", to="train a model")
     with Run.reopen(out) as run:
         config = agreed(run, {**flags, **({"preset": preset} if preset else {})}, file=file, settings=settings)
         given = recall(run, spread(sources))

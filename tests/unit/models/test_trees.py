@@ -1,15 +1,21 @@
-"""Trees: our copy answers as scikit-learn's original does, columns are chosen well, every setting counts."""
+"""Trees: our copy answers as LightGBM's original does, columns are chosen well, every setting counts."""
 
+import builtins
+import ctypes
+
+import lightgbm
 import numpy as np
 import pytest
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import log_loss
 
-from consilience.core.errors import ConsilienceError
+from consilience.core.errors import ConsilienceError, UserError
 from consilience.core.sparse import CSR
 from consilience.modalities.base import Features
 from consilience.models.base import Block, Goal
+from consilience.models.learners import boosting
 from consilience.models.learners import trees as module
-from consilience.models.learners.columns import choose, gather, splittable
+from consilience.models.learners.columns import choose, gather
 from consilience.models.learners.trees import Trees
 
 FOREVER = float("inf")
@@ -55,38 +61,79 @@ def make_rows(count=500, classes=5, seed=0):
     return matrix, target
 
 
+def theirs(matrix, target, weights=None, rounds=12, **settings):
+    """LightGBM by itself."""
+    settings = {"num_leaves": 40, "min_data_in_leaf": 5, "max_bin": 63, "min_data_in_bin": 1, "min_gain_to_split": 1e-6,
+                "deterministic": True, "verbosity": -1, "num_threads": 1, **settings}  # fmt: skip
+    data = lightgbm.Dataset(matrix, label=target, weight=weights, params=settings)
+    return lightgbm.train(settings, data, num_boost_round=rounds)
+
+
 @pytest.mark.parametrize("classes", [2, 5])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_answers_as_scikit_learn_does(classes, weighted):
+def test_answers_as_lightgbm_does(classes, weighted):
     matrix, target = make_rows(classes=classes)
     weights = np.random.default_rng(1).uniform(0.5, 2, 500) if weighted else np.ones(500)
     config = Trees.Config(
         max_iter=12, learning_rate=0.3, l2=1.0, max_leaf_nodes=40, min_samples_leaf=5, rows_per_leaf=1
     )
-    ours = Trees.fit(config, {"x": dense_block(matrix)}, make_goal(target, classes, weights), seed=0, seconds=FOREVER)
-    theirs = HistGradientBoostingClassifier(
-        max_iter=12, learning_rate=0.3, l2_regularization=1.0, max_leaf_nodes=40, min_samples_leaf=5,
-        early_stopping=False,
-    ).fit(matrix, target, sample_weight=weights if weighted else None)  # fmt: skip
+    names = np.array([1, 3, 4, 7, 8])[:classes]  # classes that no row has lie between
+    goal = make_goal(names[target], 9, weights)
+    ours = Trees.fit(config, {"x": dense_block(matrix)}, goal, seed=0, seconds=FOREVER)
+    steep = 1.25 if classes == 5 else 1.0
+    objective = {"objective": "multiclass", "num_class": 5} if classes == 5 else {"objective": "binary"}
+    model = theirs(
+        matrix, target, weights if weighted else None, learning_rate=0.3 * steep, lambda_l2=steep, **objective
+    )
     fresh = make_rows(count=1500, seed=9)[0]
     fresh[:40, :] = np.nan
-    np.testing.assert_allclose(ours.predict({"x": dense_block(fresh)}), theirs.predict_proba(fresh), rtol=0, atol=1e-12)
+    expected = model.predict(fresh)
+    expected = expected if classes == 5 else np.stack([1 - expected, expected], axis=1)
+    got = ours.predict({"x": dense_block(fresh)})
+    np.testing.assert_allclose(got[:, names], expected, rtol=0, atol=1e-12)
+    assert got.shape == (1500, 9)
+    assert (np.delete(got, names, axis=1) == 0).all()
 
 
-def test_numbers_as_scikit_learn_does_bit_for_bit():
+@pytest.mark.parametrize("classes", [2, 5])
+def test_is_no_worse_than_scikit_learn_with_the_same_settings(classes):
+    (matrix, target), (fresh, answer) = make_rows(3000, classes), make_rows(3000, classes, seed=9)
+    ours = Trees.fit(Trees.Config(rows_per_leaf=1), {"x": dense_block(matrix)}, make_goal(target, classes), seed=0,
+                     seconds=FOREVER)  # fmt: skip
+    plain = HistGradientBoostingClassifier(
+        max_iter=30, learning_rate=0.2, l2_regularization=3, max_bins=63, early_stopping=False
+    ).fit(matrix, target)
+    loss, reference = (
+        log_loss(answer, p) for p in (ours.predict({"x": dense_block(fresh)}), plain.predict_proba(fresh))
+    )
+    assert loss < 1.03 * reference
+
+
+@pytest.mark.parametrize(("middle", "unit"), [(0.0, 10.0), (1.7e9, 1.0), (0.0, 1e-9)])
+def test_numbers_as_lightgbm_does_in_whatever_unit(middle, unit):
     matrix, target = make_rows()
-    config = Trees.Config(max_iter=20, rows_per_leaf=1)
-    goal = make_goal(target * 10.0)
-    ours = Trees.fit(config, {"x": dense_block(matrix)}, goal, seed=0, seconds=FOREVER)
-    theirs = HistGradientBoostingRegressor(
-        max_iter=20, learning_rate=0.2, l2_regularization=3.0, max_bins=63, early_stopping=False
-    ).fit(matrix, target * 10.0)
-    fresh = make_rows(count=300, seed=9)[0]
-    assert np.array_equal(ours.predict({"x": dense_block(fresh)})[:, 0], theirs.predict(fresh))
+    matrix[:, 0] = target + np.linspace(0, 0.5, 500)
+    goal = make_goal(middle + target * unit)
+    ours = Trees.fit(Trees.Config(max_iter=40, rows_per_leaf=1), {"x": dense_block(matrix)}, goal, seed=0,
+                     seconds=FOREVER)  # fmt: skip
+    scaled = (target - target.mean()) / target.std()
+    model = theirs(matrix, scaled, rounds=40, objective="regression", learning_rate=0.2, lambda_l2=3.0,
+                   min_data_in_leaf=20, num_leaves=31)  # fmt: skip
+    got = (ours.predict({"x": dense_block(matrix)})[:, 0] - middle) / unit
+    np.testing.assert_allclose(got, model.predict(matrix) * target.std() + target.mean(), atol=2e-6)
+    assert np.abs(got - target).mean() < 0.1
+
+
+def test_what_was_never_missing_in_training_goes_where_most_rows_went():
+    matrix = np.arange(100, dtype=np.float32)[:, None]
+    for target, answer in ((matrix[:, 0] >= 70, 0), (matrix[:, 0] >= 30, 1)):
+        blocks, goal = {"x": dense_block(matrix)}, make_goal(target.astype(int), 2)
+        fitted = Trees.fit(Trees.Config(), blocks, goal, seed=0, seconds=FOREVER)
+        assert fitted.predict({"x": dense_block(np.full((1, 1), np.nan))}).argmax(1) == answer
 
 
 def test_thresholds_between_neighbouring_floats_stay_exact():
-    # scikit-learn cuts in the middle of two float32, which is no float32: rounding it to the nearest would move rows.
+    # LightGBM cuts in the middle of two float32, which is no float32: rounding it to the nearest would move rows.
     low = np.float32(1.0)
     high = np.nextafter(low, np.float32(2))
     matrix = np.array([low, high] * 30, np.float32)[:, None]
@@ -96,25 +143,77 @@ def test_thresholds_between_neighbouring_floats_stay_exact():
     assert np.array_equal(ours.predict({"x": dense_block(matrix)}).argmax(1), target)
 
 
-def test_a_clock_in_between_changes_nothing(monkeypatch):
-    monkeypatch.setattr(module, "_SLOWEST", 1e3)  # or the clock would not be looked at
+def test_the_clock_ends_boosting_after_a_round_or_more(monkeypatch):
     matrix, target = make_rows()
     blocks, goal = {"x": dense_block(matrix)}, make_goal(target, 5)
-    with_clock, without = (Trees.fit(Trees.Config(max_iter=9), blocks, goal, seed=0, seconds=s) for s in (1e6, FOREVER))
-    assert with_clock.state().meta["iterations"] == 9
-    assert np.array_equal(with_clock.predict(blocks), without.predict(blocks))
+    short, one, long = (
+        Trees.fit(Trees.Config(max_iter=rounds), blocks, goal, seed=0, seconds=seconds)
+        for rounds, seconds in ((9, 0.0), (1, FOREVER), (9, 1e6))
+    )
+    assert [fitted.state().meta["iterations"] for fitted in (short, one, long)] == [1, 1, 9]
+    assert np.array_equal(short.predict(blocks), one.predict(blocks))
+
+
+@pytest.mark.parametrize("discrete", [True, False])
+def test_early_stopping_keeps_the_rounds_that_gained(discrete):
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(600, 5)).astype(np.float32)
+    noise = (matrix[:, 0] + 3 * rng.normal(size=600) > 0) * 1
+    blocks, goal = {"x": dense_block(matrix)}, make_goal(noise if discrete else noise * 1.0, 2 if discrete else None)
+    stopped = Trees.fit(Trees.Config(max_iter=80, early_stopping=True), blocks, goal, seed=0, seconds=FOREVER)
+    iterations = stopped.state().meta["iterations"]
+    assert 0 < iterations < 40
+    again = Trees.fit(Trees.Config(max_iter=iterations, early_stopping=True), blocks, goal, seed=0, seconds=FOREVER)
+    assert np.array_equal(again.predict(blocks), stopped.predict(blocks))
+
+
+def test_nothing_is_printed_and_nothing_fails_where_there_is_little_to_learn(capfd):
+    matrix, target = make_rows()
+    nothing = np.ones((500, 3), np.float32)
+    for columns, wanted, classes in (
+        (nothing, target, 5), (nothing, target % 2, 2), (nothing, target * 1.0, None), (matrix[:3], target[:3], 5),
+        (matrix[:1], target[:1] * 1.0, None), (matrix, np.ones(500), None), (np.full_like(nothing, np.nan), target, 5),
+        (matrix, np.full(500, 1e-300) + (target == 0) * 1e-300, None),
+    ):  # fmt: skip
+        blocks = {"x": dense_block(columns)}
+        fitted = Trees.fit(Trees.Config(), blocks, make_goal(wanted, classes), seed=0, seconds=FOREVER)
+        assert np.isfinite(fitted.predict(blocks)).all()
+        again = Trees.restore(fitted.state())
+        assert np.array_equal(again.predict(blocks), fitted.predict(blocks))
+    printed = capfd.readouterr()
+    assert printed.out == printed.err == ""
+
+
+def test_where_the_system_has_no_openmp_library_that_of_pytorch_will_do(monkeypatch):
+    usual, tried, loaded = builtins.__import__, [], []
+
+    def broken(name, *rest):
+        if name == "lightgbm":
+            tried.append(name)
+            if len(tried) == 1 or not loaded:
+                raise OSError("libgomp.so.1: cannot open shared object file")
+        return usual(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", broken)
+    monkeypatch.setattr(ctypes, "CDLL", lambda path, mode: loaded.append(path))
+    assert boosting._lightgbm() is lightgbm
+    assert loaded[0].endswith("libgomp.so.1")
+    loaded.clear()
+    monkeypatch.setattr(boosting, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="libgomp1"):
+        boosting._lightgbm()
 
 
 def test_a_copy_that_differs_is_refused(monkeypatch):
     matrix, target = make_rows()
-    right = module._copy
+    right = module.copy
 
     def wrong(model):
         forest = right(model)
         forest.value[forest.left < 0] *= 1.01
         return forest
 
-    monkeypatch.setattr(module, "_copy", wrong)
+    monkeypatch.setattr(module, "copy", wrong)
     with pytest.raises(ConsilienceError, match="could not be copied"):
         Trees.fit(Trees.Config(max_iter=3), {"x": dense_block(matrix)}, make_goal(target, 5), seed=0, seconds=FOREVER)
 
@@ -163,15 +262,12 @@ def test_columns_that_no_tree_can_cut_are_left_out_and_nothing_changes():
         rare[rng.permutation(500)[:rows], column] = 1
     rare[:, 5] = np.nan
     rare[:19, 5] = rng.random(19)
-    assert splittable(rare, 20).tolist() == [2, 3]
-    assert splittable(rare[:39], 20).tolist() == []
-    both = {"x": dense_block(matrix), "y": dense_block(rare)}
-    fitted = Trees.fit(Trees.Config(), both, make_goal(target, 5), seed=0, seconds=FOREVER)
-    plain = HistGradientBoostingClassifier(
-        max_iter=30, learning_rate=0.2, max_leaf_nodes=8, l2_regularization=3, max_bins=63, early_stopping=False
-    ).fit(np.hstack([matrix, rare]), target)
-    theirs = plain.predict_proba(np.hstack([matrix, rare]))
-    np.testing.assert_allclose(fitted.predict(both), theirs, atol=1e-9)
+    fitted, plain = (
+        Trees.fit(Trees.Config(), blocks, make_goal(target, 5), seed=0, seconds=FOREVER)
+        for blocks in ({"x": dense_block(matrix), "y": dense_block(rare[:, [0, 1, 4, 5]])}, {"x": dense_block(matrix)})
+    )
+    assert fitted.state().meta["inputs"] == ["x"]
+    assert np.array_equal(fitted.predict({"x": dense_block(matrix)}), plain.predict({"x": dense_block(matrix)}))
 
 
 def test_twin_columns_are_chosen_from_the_left():

@@ -46,23 +46,6 @@ def keep(columns: Columns, used: np.ndarray) -> Columns:
     return kept
 
 
-def splittable(matrix: np.ndarray, least: int) -> np.ndarray:
-    """Which columns of [N, F] a tree can cut with `least` rows on either side, ascending; missing counts as a value.
-
-    It cannot where all but fewer than `least` rows share one value, which no cut parts. Such a value has the majority
-    of any 2 * least rows, so it is their middle one.
-    """
-    first = np.sort(matrix[: 2 * least], axis=0)  # NaN comes last
-    if len(first) < 2 * least:
-        return np.zeros(0, np.int64)
-    common = first[least]
-    others = [
-        len(column) - np.count_nonzero(np.isnan(column) if np.isnan(value) else column == value)
-        for column, value in zip(matrix.T, common, strict=True)
-    ]
-    return np.flatnonzero(np.array(others, np.int64) >= least)
-
-
 def explained(matrix: CSR, block: Block, goal: Goal) -> np.ndarray:
     """[width]: the share of each column's variance that the target explains, which ranks columns as the ANOVA F does.
 

@@ -80,7 +80,7 @@ class ExtraTrees(Learner):
         grove = Grove(_copy(model), sight)
         some, sums = grove.some(matrix)
         theirs = model.predict_proba(some) if goal.discrete else model.predict(some)[:, None]
-        refuse_unequal(sums, theirs, "extra_trees")
+        refuse_unequal(sums, theirs, "extra_trees", package="scikit-learn")
         return cls(grove=grove, classes=classes, meta={**meta, "iterations": len(model.estimators_)})
 
     def predict(self, blocks: Mapping[str, Block]) -> np.ndarray:

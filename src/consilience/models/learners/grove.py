@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from importlib.metadata import version
 
 import numpy as np
 
@@ -86,13 +87,11 @@ def shares(goal: Goal, classes: np.ndarray) -> np.ndarray:
     return np.asarray(held / held.sum())
 
 
-def refuse_unequal(ours: np.ndarray, theirs: np.ndarray, learner: str) -> None:
-    """Refuse a copy that does not answer training rows as the original does."""
+def refuse_unequal(ours: np.ndarray, theirs: np.ndarray, learner: str, *, package: str) -> None:
+    """Refuse a copy that does not answer training rows as the original of `package` does."""
     if not np.allclose(ours, theirs, rtol=1e-9, atol=1e-12):
-        import sklearn
-
         raise ConsilienceError(
-            f"the trees that scikit-learn {sklearn.__version__} fitted could not be copied: the copy answers "
-            "differently. This version keeps its trees in a way we do not know; please report it, and install "
-            f"another version or leave the learner {learner!r} out."
+            f"the trees that {package} {version(package)} fitted could not be copied: the copy answers differently. "
+            "This version keeps its trees in a way we do not know; please report it, and install another version or "
+            f"leave the learner {learner!r} out."
         )

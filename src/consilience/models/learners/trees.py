@@ -1,4 +1,4 @@
-"""Gradient-boosted trees (histogram-based, as in LightGBM; Ke et al. 2017), fitted by scikit-learn.
+"""Gradient-boosted trees, fitted by LightGBM (Ke et al., NeurIPS 2017).
 
 Predicts with `Forest`, our own copy of the trees; knows columns of numbers and no modality.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,14 +15,11 @@ import numpy as np
 from consilience.core.seeding import derive
 from consilience.core.state import State
 from consilience.models.base import Block, Goal, Learner
-from consilience.models.learners.columns import splittable
+from consilience.models.learners.boosting import Rows, boost, copy
 from consilience.models.learners.forest import Forest
-from consilience.models.learners.grove import Grove, as_float32, no_trees, refuse_unequal, shares
-from consilience.models.learners.rows import softmax, spread
+from consilience.models.learners.grove import Grove, no_trees, refuse_unequal, shares
+from consilience.models.learners.rows import hold_out, softmax, spread
 from consilience.models.learners.sight import NOTHING, Sight
-
-_SLOWEST = 1e-7
-"""Seconds per number, class and round that boosting never takes. Where even they fit, no clock is needed."""
 
 
 class Trees(Learner):
@@ -53,8 +50,7 @@ class Trees(Learner):
         max_bins: int = 63
         """Distinct values of a column that are told apart, 2 to 255. 63 cost half of what 255 do and lose little."""
         early_stopping: bool = False
-        """Hold out 10 % of the rows, whatever their group, and stop when they no longer gain; not where a class has
-        fewer than 10 rows."""
+        """Hold out 10 % of the rows and stop when they no longer gain; not where a class has fewer than 10 rows."""
 
         def __post_init__(self) -> None:
             lowest = {
@@ -88,20 +84,28 @@ class Trees(Learner):
         meta = {"width": goal.width, "discrete": goal.discrete}
         limits = {"sparse": config.sparse_columns, "evidence": config.evidence, "least": config.min_samples_leaf}
         sight, matrix = Sight.fit(blocks, goal, **limits, seed=seed)
-        useful = splittable(matrix, config.min_samples_leaf)
-        if len(useful) < matrix.shape[1]:  # the others cost as much, and no tree would ever look at them
-            sight, matrix = sight.keep(useful), matrix[:, useful]
-        matrix = matrix.astype(np.float64)  # which scikit-learn would do beside ours
-        if len(useful) == 0 or (goal.discrete and len(classes) == 1):
+        constant = len(classes) == 1 if goal.discrete else bool((goal.target == goal.target[0]).all())
+        if matrix.shape[1] == 0 or constant:
             return cls(grove=Grove(_constant(goal, classes), NOTHING), classes=classes, meta={**meta, "iterations": 0})
+        # LightGBM keeps targets as float32: classes by their number, numbers in units of their spread.
+        middle, unit = (0.0, 1.0) if goal.discrete else _standard(goal)
+        target = np.searchsorted(classes, goal.target) if goal.discrete else (goal.target - middle) / unit
+        rows = Rows(
+            matrix=matrix,
+            target=target,
+            classes=len(classes) if goal.discrete else 0,
+            weights=None if (goal.weights == 1).all() else goal.weights,
+            held=_held_out(config, blocks, goal, seed),
+        )
         left = seconds - (time.process_time() - begin)
-        model = _boost(config, matrix, goal, seed=derive(seed, "trees") % 2**32, seconds=left)
-        grove = Grove(_copy(model), sight)
-        learner = cls(grove=grove, classes=classes, meta={**meta, "iterations": int(model.n_iter_)})
+        model = boost(rows, _settings(config, rows, seed), rounds=config.max_iter, seconds=left)
+        forest = copy(model)
+        outputs = len(forest.baseline)
+        grove = Grove(replace(forest, value=forest.value * unit, baseline=np.full(outputs, middle)), sight)
         some, sums = grove.some(matrix)
-        theirs = model.predict_proba(some) if goal.discrete else model.predict(some)[:, None]
-        refuse_unequal(learner._answer(sums)[:, classes], theirs, "trees")
-        return learner
+        theirs = model.predict(some, raw_score=True, num_threads=1).reshape(len(some), outputs)
+        refuse_unequal(sums / unit, theirs + middle / unit, "trees", package="lightgbm")
+        return cls(grove=grove, classes=classes, meta={**meta, "iterations": forest.trees // outputs})
 
     def predict(self, blocks: Mapping[str, Block]) -> np.ndarray:
         return self._answer(self._grove.sums(blocks))
@@ -125,54 +129,38 @@ class Trees(Learner):
         return cls(grove=Grove.restore(state), classes=state.arrays["classes"], meta=dict(state.meta))
 
 
-def _boost(config: Trees.Config, matrix: np.ndarray, goal: Goal, *, seed: int, seconds: float) -> Any:
-    """The fitted scikit-learn model, with as many rounds as the time allows and at least one."""
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-
-    sizes = np.unique(goal.target, return_counts=True)[1] if goal.discrete else np.array([len(goal.target)])
-    fewest, at_once = sizes.min(), len(sizes) if len(sizes) > 2 else 1
-    # A warm start continues where the last call ended, so that nothing is lost by looking at the clock in between.
-    model = (HistGradientBoostingClassifier if goal.discrete else HistGradientBoostingRegressor)(
-        learning_rate=config.learning_rate,
-        max_leaf_nodes=min(config.max_leaf_nodes, max(8, len(matrix) // (config.rows_per_leaf * at_once))),
-        min_samples_leaf=config.min_samples_leaf,
-        l2_regularization=config.l2,
-        max_bins=config.max_bins,
-        early_stopping=config.early_stopping and fewest >= 10,
-        random_state=seed,
-        warm_start=True,
-    )
-    begin = time.process_time()
-    weights = None if (goal.weights == 1).all() else goal.weights
-    most = config.max_iter * at_once * matrix.size * _SLOWEST
-    rounds = config.max_iter if most < seconds else 1
-    while True:
-        model.set_params(max_iter=rounds).fit(matrix, goal.target, sample_weight=weights)
-        if rounds >= config.max_iter or model.n_iter_ < rounds:
-            return model
-        spent = time.process_time() - begin
-        affordable = min(config.max_iter, int(seconds / max(spent / rounds, 1e-6)))
-        if affordable <= rounds:
-            return model
-        # The first round carries the cost of getting ready: where it says "too long", a few more are timed.
-        rounds = min(affordable, 5) if rounds == 1 and affordable < config.max_iter else affordable
+def _settings(config: Trees.Config, rows: Rows, seed: int) -> dict[str, Any]:
+    """The settings by LightGBM's names."""
+    at_once = rows.classes if rows.classes > 2 else 1
+    # Of more than two classes LightGBM takes the curvature K / (K - 1) times as large as it is.
+    steep = at_once / (at_once - 1) if at_once > 1 else 1.0
+    learnt = len(rows.target) - int(rows.held.sum())
+    return {
+        "learning_rate": config.learning_rate * steep,
+        "num_leaves": min(config.max_leaf_nodes, max(8, learnt // (config.rows_per_leaf * at_once))),
+        "min_data_in_leaf": config.min_samples_leaf,
+        "min_gain_to_split": 1e-6,  # less comes of rounding
+        "lambda_l2": config.l2 * steep,
+        "max_bin": config.max_bins,
+        "min_data_in_bin": 1,
+        "seed": derive(seed, "trees") % 2**31,
+    }
 
 
-def _copy(model: Any) -> Forest:
-    """The trees of a fitted model. It looks at scikit-learn's private parts; `refuse_unequal` watches it."""
-    trees = [tree.nodes for round_ in model._predictors for tree in round_]
-    nodes = np.concatenate(trees)
-    leaf = nodes["is_leaf"].astype(bool)
-    return Forest(
-        column=np.where(leaf, 0, nodes["feature_idx"]).astype(np.int32),
-        threshold=as_float32(np.where(leaf, 0.0, nodes["num_threshold"])),
-        missing_left=nodes["missing_go_to_left"].astype(bool) & ~leaf,
-        left=np.where(leaf, -1, nodes["left"].astype(np.int64)).astype(np.int32),
-        right=np.where(leaf, -1, nodes["right"].astype(np.int64)).astype(np.int32),
-        value=np.where(leaf, nodes["value"], 0.0),
-        start=np.cumsum([0, *map(len, trees)]),
-        baseline=np.asarray(model._baseline_prediction, np.float64).reshape(-1),
-    )
+def _held_out(config: Trees.Config, blocks: Mapping[str, Block], goal: Goal, seed: int) -> np.ndarray:
+    """[N] bool: rows that tell when to stop early."""
+    rare = goal.discrete and np.unique(goal.target, return_counts=True)[1].min() < 10
+    if not config.early_stopping or rare:
+        return np.zeros(len(goal.target), bool)
+    return hold_out(blocks, goal, 0.1, seed)
+
+
+def _standard(goal: Goal) -> tuple[float, float]:
+    """Mean and spread of the target, which is not constant."""
+    mean = np.average(goal.target, weights=goal.weights)
+    away = goal.target - mean
+    farthest = np.abs(away).max()  # the square of a tiny or huge number is none
+    return float(mean), float(farthest * np.sqrt(np.average((away / farthest) ** 2, weights=goal.weights)))
 
 
 def _constant(goal: Goal, classes: np.ndarray) -> Forest:

@@ -1,0 +1,137 @@
+"""Boosting trees with LightGBM on the clock, and its trees as a `Forest` of ours.
+
+Knows no learner.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from consilience.core.errors import UserError
+from consilience.core.threads import sensible
+from consilience.models.learners.forest import Forest
+from consilience.models.learners.grove import as_float32
+
+_PATIENCE = 10
+"""Rounds that may pass without gain on the rows held out."""
+_NUMBERS_PER_THREAD = 1_000_000
+"""A thread is worth its while for so many numbers of the matrix."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """What is learnt from."""
+
+    matrix: np.ndarray
+    """[N, F] float32, NaN where missing"""
+    target: np.ndarray
+    """[N]: classes numbered from 0, or numbers of about unit spread"""
+    classes: int
+    """0: numbers"""
+    weights: np.ndarray | None
+    held: np.ndarray
+    """[N] bool: not learnt from, but watched; boosting stops when they no longer gain"""
+
+
+def boost(rows: Rows, settings: dict[str, Any], *, rounds: int, seconds: float) -> Any:
+    """LightGBM's model after so many rounds, or as many as the time allows, but at least one. `settings`: by its
+    names."""
+    lightgbm = _lightgbm()
+    settings = settings | {
+        "objective": "multiclass" if rows.classes > 2 else "binary" if rows.classes else "regression",
+        "num_class": rows.classes if rows.classes > 2 else 1,
+        "num_threads": max(1, min(sensible(), rows.matrix.size // _NUMBERS_PER_THREAD)),
+        "force_row_wise": True,
+        "deterministic": True,
+        "verbosity": -1,
+    }
+
+    def data(some: np.ndarray, like: Any = None) -> Any:
+        weights = None if rows.weights is None else rows.weights[some]
+        matrix = rows.matrix if some.all() else rows.matrix[some]
+        return lightgbm.Dataset(matrix, label=rows.target[some], weight=weights, params=settings, reference=like)
+
+    begin, watching = time.process_time(), bool(rows.held.any())
+    learnt = data(~rows.held)
+    model = lightgbm.Booster(settings, learnt)
+    if watching:
+        model.add_valid(data(rows.held, learnt), "held")
+    ready, best, least = time.process_time(), 0, float("inf")
+    for done in range(1, rounds + 1):
+        if model.update():  # no tree can be cut any more
+            break
+        if watching:
+            [(_, _, loss, _)] = model.eval_valid()
+            best, least = (done, loss) if loss < least else (best, least)
+            if done - best >= _PATIENCE:
+                break
+        now = time.process_time()
+        if now - begin + (now - ready) / done > seconds:
+            break
+    if watching:
+        model.best_iteration = max(1, best)  # what it says from now on
+    return model
+
+
+def copy(model: Any) -> Forest:
+    """The trees of a model, read off its text. A row whose column was never missing in training goes where most rows
+    went."""
+    text = model.model_to_string().partition("end of trees")[0]
+    trees = [dict(line.partition("=")[::2] for line in tree.splitlines()) for tree in text.split("\nTree=")[1:]]
+
+    def read(key: str, kind: type) -> np.ndarray:
+        return np.array(" ".join(tree.get(key, "") for tree in trees).split(), kind)
+
+    leaves = read("num_leaves", np.int64)
+    # Of each tree its cuts come first, then its leaves.
+    start = np.cumsum([0, *(2 * leaves - 1)])
+    root, cuts = (np.repeat(of_tree, 2 * leaves - 1) for of_tree in (start[:-1], leaves - 1))
+    inner = np.arange(start[-1]) - root < cuts
+
+    def place(key: str, kind: type, where: np.ndarray) -> np.ndarray:
+        out: np.ndarray = np.zeros(len(inner), kind)
+        out[where] = read(key, kind)
+        return out
+
+    def child(key: str) -> np.ndarray:
+        number = place(key, np.int64, inner)  # below 0: the leaf ~number
+        return np.where(inner, np.where(number < 0, cuts + ~number, number), -1)
+
+    left, right = child("left_child"), child("right_child")
+    held = place("internal_count", np.int64, inner) + place("leaf_count", np.int64, ~inner)
+    decision = place("decision_type", np.int64, inner)  # bit 1: missing goes left; bits 2 and 3: 2 if any was missing
+    missing_left = np.where(decision >> 2 == 2, decision & 2 > 0, held[root + left] > held[root + right])
+    return Forest(
+        column=place("split_feature", np.int32, inner),
+        threshold=as_float32(place("threshold", np.float64, inner)),
+        missing_left=missing_left & inner,
+        left=left.astype(np.int32),
+        right=right.astype(np.int32),
+        value=place("leaf_value", np.float64, ~inner),
+        start=start,
+        baseline=np.zeros(model.num_model_per_iteration()),
+    )
+
+
+def _lightgbm() -> Any:
+    """The package. It expects the system to have an OpenMP library; where there is none, PyTorch's will do."""
+    try:
+        import lightgbm
+    except OSError as error:
+        torch = find_spec("torch")
+        library = Path(torch.origin or "").parent / "lib" / "libgomp.so.1" if torch else None
+        if library is None or not library.is_file():
+            raise UserError(
+                f"LightGBM cannot be loaded ({error}). It needs the system's OpenMP library: "
+                "apt-get install libgomp1 on Debian or Ubuntu, brew install libomp on a Mac."
+            ) from error
+        ctypes.CDLL(str(library), ctypes.RTLD_GLOBAL)
+        import lightgbm
+    return lightgbm
