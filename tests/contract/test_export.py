@@ -85,9 +85,8 @@ def test_every_encoder(modality):
     check(inputs, {"encoders": {column: {"kind": kind} for column, kind in kinds.items()}})
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=() if kind == "concat" else pytest.mark.slow) for kind in FEATURE_FUSIONS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", FEATURE_FUSIONS)
 def test_every_feature_fusion(kind, two_inputs, encoders_once):
     check(two_inputs, {"fusion": {"kind": kind}, "encoders": {"words": {"kind": "gru"}}})
 
