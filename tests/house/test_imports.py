@@ -87,3 +87,16 @@ def test_modules_were_found() -> None:
     """Guards the tests above against looking at an empty list."""
     assert len(modules_of("consilience.core")) > 5
     assert os.path.exists(consilience.__file__)
+
+
+def test_a_fit_imports_neither_scikit_learn_nor_pandas(tmp_path: Path) -> None:
+    """They would take a second of every short run; libraries that import them if they are there do without."""
+    table = tmp_path / "t.csv"
+    table.write_text("x,word,y\n" + "".join(f"{i % 7},{'ab'[i % 2]} {i % 5},{'pq'[i % 3 > 0]}\n" for i in range(120)))
+    program = [sys.executable, "-X", "importtime", "-m", "consilience"]
+    words = ["fit", str(table), "--target", "y", "--preset", "classic", "--out", str(tmp_path / "run")]
+    done = subprocess.run([*program, *words], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    names = {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if line.startswith("import time")}
+    assert {"lightgbm", "pyarrow"} <= names
+    assert not [name for name in names if name.startswith(("sklearn.", "pandas."))]

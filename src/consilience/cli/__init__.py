@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from consilience.core.errors import UserError
+from consilience.core.optional import spare
 
 COMMANDS = {
     "demo": "run the main job on real data that a package ships",
@@ -48,7 +49,10 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit codes: 0 done, 1 our fault, 2 the user's input is wrong, 130 interrupted."""
+    """Exit codes: 0 done, 1 our fault, 2 the user's input is wrong, 130 interrupted. `argv` None: the process is
+    ours alone."""
+    if argv is None:
+        spare("sklearn", "pandas")
     words = [*(sys.argv[1:] if argv is None else argv)]  # not list(): the command of that name lives in this package
     only = next((word for word in words if word in COMMANDS), None)
     args = parser(only).parse_args(words)

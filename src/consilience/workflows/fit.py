@@ -17,7 +17,7 @@ from consilience.bundle.manifest import write_text
 from consilience.bundle.model import Model
 from consilience.bundle.save import save
 from consilience.core.errors import UserError
-from consilience.core.optional import require
+from consilience.core.optional import lean, require
 from consilience.core.progress import Deadline, Reporter
 from consilience.core.result import FitResult
 from consilience.core.threads import cores, limited, sensible, wished
@@ -297,4 +297,5 @@ def write_splits(prepared: Prepared, path: Path) -> None:
         columns["table"] += [part.table.file(int(r)) for r in part.rows]
         columns["row"] += [part.table.line(int(r)) for r in part.rows]
         columns["side"] += [side] * len(part.rows)
-    pq.write_table(pa.table(columns), path)
+    with lean():
+        pq.write_table(pa.table(columns), path)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from consilience.core.errors import UserError
+from consilience.core.optional import lean
 from consilience.core.threads import sensible
 from consilience.models.learners.forest import Forest
 from consilience.models.learners.grove import as_float32
@@ -122,16 +123,17 @@ def copy(model: Any) -> Forest:
 
 def _lightgbm() -> Any:
     """The package. It expects the system to have an OpenMP library; where there is none, PyTorch's will do."""
-    try:
-        import lightgbm
-    except OSError as error:
-        torch = find_spec("torch")
-        library = Path(torch.origin or "").parent / "lib" / "libgomp.so.1" if torch else None
-        if library is None or not library.is_file():
-            raise UserError(
-                f"LightGBM cannot be loaded ({error}). It needs the system's OpenMP library: "
-                "apt-get install libgomp1 on Debian or Ubuntu, brew install libomp on a Mac."
-            ) from error
-        ctypes.CDLL(str(library), ctypes.RTLD_GLOBAL)
-        import lightgbm
+    with lean():
+        try:
+            import lightgbm
+        except OSError as error:
+            torch = find_spec("torch")
+            library = Path(torch.origin or "").parent / "lib" / "libgomp.so.1" if torch else None
+            if library is None or not library.is_file():
+                raise UserError(
+                    f"LightGBM cannot be loaded ({error}). It needs the system's OpenMP library: "
+                    "apt-get install libgomp1 on Debian or Ubuntu, brew install libomp on a Mac."
+                ) from error
+            ctypes.CDLL(str(library), ctypes.RTLD_GLOBAL)
+            import lightgbm
     return lightgbm
