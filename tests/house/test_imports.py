@@ -100,3 +100,32 @@ def test_a_fit_imports_neither_scikit_learn_nor_pandas(tmp_path: Path) -> None:
     names = {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if line.startswith("import time")}
     assert {"lightgbm", "pyarrow"} <= names
     assert not [name for name in names if name.startswith(("sklearn.", "pandas."))]
+
+
+def test_a_package_is_spared_for_those_who_asked_for_it_alone() -> None:
+    done = run("""
+import sys, threading
+from consilience.core.optional import lean, spare
+
+def tried(found):
+    sys.modules.pop("colorsys", None)
+    try:
+        import colorsys
+        found.append(True)
+    except ModuleNotFoundError:
+        found.append(False)
+
+found = []
+with lean():
+    tried(found)
+spare("colorsys")
+tried(found)
+with lean():
+    tried(found)
+    other = threading.Thread(target=tried, args=(found,))
+    other.start()
+    other.join()
+tried(found)
+print(found)
+""")
+    assert done.stdout.strip() == "[True, True, False, True, True]", done.stderr

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -32,13 +33,14 @@ def require(*modules: str, extra: str, to: str) -> None:
 
 
 class _Absent:
-    """A finder to whom some packages are not installed."""
+    """A finder to whom some packages are not installed, when the thread that opened `lean` asks."""
 
     def __init__(self) -> None:
         self.modules: set[str] = set()
+        self.thread = 0
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        if name in self.modules:
+        if name in self.modules and threading.get_ident() == self.thread:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
@@ -55,6 +57,7 @@ def spare(*modules: str) -> None:
 def lean() -> Iterator[None]:
     """Libraries that are imported, or import something, while this is open take what is spared for absent. LightGBM
     imports scikit-learn, and Arrow pandas, only if they are there: a second of every short run."""
+    _absent.thread = threading.get_ident()
     sys.meta_path.insert(0, _absent)
     try:
         yield

@@ -132,6 +132,31 @@ def test_what_was_never_missing_in_training_goes_where_most_rows_went():
         assert fitted.predict({"x": dense_block(np.full((1, 1), np.nan))}).argmax(1) == answer
 
 
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_missing_numbers_that_lightgbm_did_not_look_at_go_where_it_sends_them(monkeypatch, early_stopping):
+    """It looks at some of the rows it learns from to see whether anything is missing in a column."""
+    monkeypatch.setattr(boosting, "_SAMPLE", 400 if early_stopping else 50)
+    config = Trees.Config(max_iter=3, early_stopping=early_stopping)
+    rng = np.random.default_rng(0)
+    for seed in range(6):
+        matrix = rng.normal(5.0, 3.0, size=(400, 2)).astype(np.float32)
+        goal = make_goal((matrix[:, 0] > 4.3) * 1, 2)
+        held = module._held_out(config, {"x": dense_block(matrix)}, goal, seed)
+        matrix[held.argmax(), 0] = np.nan  # the first row, or the first one that is held out
+        Trees.fit(config, {"x": dense_block(matrix)}, goal, seed=seed, seconds=FOREVER)  # which checks its answers
+
+
+def test_numbers_next_to_zero_and_infinite_ones():
+    rng = np.random.default_rng(0)
+    tiny = np.float32(1e-35)
+    for some in ([-1.0, -tiny, 0.0], [tiny, 0.0, 1.0], [-tiny, tiny], [np.inf, np.nan, 1.0], [-np.inf, np.nan, 3e38]):
+        matrix = rng.choice(np.array(some, np.float32), size=(300, 3))
+        target = (np.nan_to_num(matrix[:, 0], nan=7.0) > -0.5) * 1
+        blocks = {"x": dense_block(matrix)}
+        fitted = Trees.fit(Trees.Config(max_iter=5), blocks, make_goal(target, 2), seed=0, seconds=FOREVER)
+        assert np.isfinite(fitted.predict(blocks)).all()
+
+
 def test_thresholds_between_neighbouring_floats_stay_exact():
     # LightGBM cuts in the middle of two float32, which is no float32: rounding it to the nearest would move rows.
     low = np.float32(1.0)
@@ -167,13 +192,34 @@ def test_early_stopping_keeps_the_rounds_that_gained(discrete):
     assert np.array_equal(again.predict(blocks), stopped.predict(blocks))
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_early_stopping_keeps_groups_together_but_holds_no_class_out(seed):
+    matrix, _ = make_rows(300, 2)
+    groups = np.arange(300) // 30
+    target = (groups == 4) * 1
+    matrix[:, 0] = target
+    goal = Goal(target=target, width=2, discrete=True, weights=np.ones(300), groups=groups)
+    blocks = {"x": dense_block(matrix)}
+    fitted = Trees.fit(Trees.Config(early_stopping=True), blocks, goal, seed=seed, seconds=FOREVER)
+    assert np.array_equal(fitted.predict(blocks).argmax(1), target)
+    held = module._held_out(Trees.Config(early_stopping=True), blocks, goal, seed)
+    assert held.sum() in (0, 30)
+    assert len(np.unique(groups[held])) <= 1
+    large = np.where(np.arange(300) < 280, 0, np.arange(300))
+    held = module._held_out(
+        Trees.Config(early_stopping=True), blocks, Goal(target=np.arange(300) % 2, width=2, discrete=True,
+                                                        weights=np.ones(300), groups=large), seed
+    )  # fmt: skip
+    assert 0 < held.sum() < 90 or not held.any()
+
+
 def test_nothing_is_printed_and_nothing_fails_where_there_is_little_to_learn(capfd):
     matrix, target = make_rows()
     nothing = np.ones((500, 3), np.float32)
     for columns, wanted, classes in (
         (nothing, target, 5), (nothing, target % 2, 2), (nothing, target * 1.0, None), (matrix[:3], target[:3], 5),
         (matrix[:1], target[:1] * 1.0, None), (matrix, np.ones(500), None), (np.full_like(nothing, np.nan), target, 5),
-        (matrix, np.full(500, 1e-300) + (target == 0) * 1e-300, None),
+        (matrix, np.full(500, 1e-300) + (target == 0) * 1e-300, None), (matrix, (target == 0) * 5e-324, None),
     ):  # fmt: skip
         blocks = {"x": dense_block(columns)}
         fitted = Trees.fit(Trees.Config(), blocks, make_goal(wanted, classes), seed=0, seconds=FOREVER)
@@ -206,14 +252,14 @@ def test_where_the_system_has_no_openmp_library_that_of_pytorch_will_do(monkeypa
 
 def test_a_copy_that_differs_is_refused(monkeypatch):
     matrix, target = make_rows()
-    right = module.copy
+    right = module.forest_of
 
-    def wrong(model):
-        forest = right(model)
+    def wrong(model, matrix):
+        forest = right(model, matrix)
         forest.value[forest.left < 0] *= 1.01
         return forest
 
-    monkeypatch.setattr(module, "copy", wrong)
+    monkeypatch.setattr(module, "forest_of", wrong)
     with pytest.raises(ConsilienceError, match="could not be copied"):
         Trees.fit(Trees.Config(max_iter=3), {"x": dense_block(matrix)}, make_goal(target, 5), seed=0, seconds=FOREVER)
 

@@ -26,6 +26,12 @@ _NUMBERS_PER_THREAD = 1_000_000
 """A thread is worth its while for so many numbers of the matrix."""
 
 
+_SAMPLE = 20_000
+"""Rows whose values say where columns may be cut: 12 bytes a number of theirs while they are looked at."""
+_ZERO = np.float32(1e-35)
+"""LightGBM takes a number no farther from 0 than this for 0."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rows:
     """What is learnt from."""
@@ -45,9 +51,17 @@ def boost(rows: Rows, settings: dict[str, Any], *, rounds: int, seconds: float) 
     """LightGBM's model after so many rounds, or as many as the time allows, but at least one. `settings`: by its
     names."""
     lightgbm = _lightgbm()
+    many = rows.classes > 2
+    # Of many classes it takes the curvature K / (K - 1) times as large as it is.
+    steep = rows.classes / (rows.classes - 1) if many else 1.0
     settings = settings | {
-        "objective": "multiclass" if rows.classes > 2 else "binary" if rows.classes else "regression",
-        "num_class": rows.classes if rows.classes > 2 else 1,
+        "learning_rate": settings["learning_rate"] * steep,
+        "lambda_l2": settings["lambda_l2"] * steep,
+        "objective": "multiclass" if many else "binary" if rows.classes else "regression",
+        "num_class": rows.classes if many else 1,
+        "bin_construct_sample_cnt": _SAMPLE,
+        "min_data_in_bin": 1,
+        "min_gain_to_split": 1e-6,  # less comes of rounding
         "num_threads": max(1, min(sensible(), rows.matrix.size // _NUMBERS_PER_THREAD)),
         "force_row_wise": True,
         "deterministic": True,
@@ -77,13 +91,16 @@ def boost(rows: Rows, settings: dict[str, Any], *, rounds: int, seconds: float) 
         if now - begin + (now - ready) / done > seconds:
             break
     if watching:
-        model.best_iteration = max(1, best)  # what it says from now on
+        model.best_iteration = max(1, best)  # so many rounds it saves and predicts with
     return model
 
 
-def copy(model: Any) -> Forest:
-    """The trees of a model, read off its text. A row whose column was never missing in training goes where most rows
-    went."""
+def forest_of(model: Any, matrix: np.ndarray) -> Forest:
+    """The trees of a model that was fitted on (some rows of) `matrix`, read off its text.
+
+    Where the rows that LightGBM looked at beforehand had nothing missing, it takes what is missing for 0. So do we if a
+    row of the matrix is; else nothing is known of missing values, and they go where most rows went.
+    """
     text = model.model_to_string().partition("end of trees")[0]
     trees = [dict(line.partition("=")[::2] for line in tree.splitlines()) for tree in text.split("\nTree=")[1:]]
 
@@ -106,12 +123,17 @@ def copy(model: Any) -> Forest:
         return np.where(inner, np.where(number < 0, cuts + ~number, number), -1)
 
     left, right = child("left_child"), child("right_child")
-    held = place("internal_count", np.int64, inner) + place("leaf_count", np.int64, ~inner)
-    decision = place("decision_type", np.int64, inner)  # bit 1: missing goes left; bits 2 and 3: 2 if any was missing
-    missing_left = np.where(decision >> 2 == 2, decision & 2 > 0, held[root + left] > held[root + right])
+    column = place("split_feature", np.int32, inner)
+    threshold = place("threshold", np.float64, inner)
+    size = place("internal_count", np.int64, inner) + place("leaf_count", np.int64, ~inner)
+    decision = place("decision_type", np.int64, inner)  # bit 1: missing goes left; bits 2 and 3: 2 if it was looked at
+    unseen = np.where(np.isnan(matrix).any(0)[column], threshold >= 0, size[root + left] > size[root + right])
+    missing_left = np.where(decision >> 2 == 2, decision & 2 > 0, unseen)
+    # A cell that is just what LightGBM takes for 0 is not below 0.
+    threshold = np.where(threshold == -np.float64(_ZERO), np.nextafter(-_ZERO, np.float32(-1)), threshold)
     return Forest(
-        column=place("split_feature", np.int32, inner),
-        threshold=as_float32(place("threshold", np.float64, inner)),
+        column=column,
+        threshold=as_float32(threshold),
         missing_left=missing_left & inner,
         left=left.astype(np.int32),
         right=right.astype(np.int32),

@@ -20,7 +20,7 @@ from consilience.models.learners.sight import Sight
 
 _CHUNK = 1024
 """Rows whose features are laid out at once when predicting."""
-_CHECKED = 2048
+_CHECKED = 512
 """Training rows on which the copied trees must give the original's own answers."""
 
 
@@ -75,10 +75,10 @@ def no_trees(baseline: np.ndarray, *, per_answer: bool = False) -> Forest:
 
 def as_float32(threshold: np.ndarray) -> np.ndarray:
     """Columns are float32 here and float64 there. x <= t for a float32 x means the same for the nearest float32 below
-    t."""
-    exact = np.minimum(threshold, np.finfo(np.float32).max)
-    rounded = exact.astype(np.float32)
-    return np.where(rounded > exact, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+    t, which may be infinite."""
+    with np.errstate(over="ignore"):
+        rounded = threshold.astype(np.float32)
+    return np.where(rounded > threshold, np.nextafter(rounded, np.float32(-np.inf)), rounded)
 
 
 def shares(goal: Goal, classes: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from consilience.models.learners.columns import Columns, choose, gather, keep
 from consilience.models.learners.evidence import Told, tell
 
 _NUMBERS = 40_000_000
-"""Numbers of the training matrix at most, 8 bytes each; on a larger table less of sparse inputs is looked at."""
+"""Numbers of the training matrix at most, 4 bytes each; on a larger table less of sparse inputs is looked at."""
 _FEWEST = 8
 """But as many columns of each as this, and half as many numbers of evidence."""
 

@@ -15,11 +15,13 @@ import numpy as np
 from consilience.core.seeding import derive
 from consilience.core.state import State
 from consilience.models.base import Block, Goal, Learner
-from consilience.models.learners.boosting import Rows, boost, copy
+from consilience.models.learners.boosting import Rows, boost, forest_of
 from consilience.models.learners.forest import Forest
 from consilience.models.learners.grove import Grove, no_trees, refuse_unequal, shares
 from consilience.models.learners.rows import hold_out, softmax, spread
 from consilience.models.learners.sight import NOTHING, Sight
+
+_HELD_OUT = 0.1
 
 
 class Trees(Learner):
@@ -37,7 +39,8 @@ class Trees(Learner):
         """The trees of one round together (one per class) have no more leaves than one per this many training rows,
         but 8 each in any case: on few rows of many classes, large trees learn the rows by heart."""
         min_samples_leaf: int = 20
-        """Training rows in a leaf, at least."""
+        """Training rows in a leaf, about, at least: counted by their weight, and of classes by how undecided they
+        are."""
         l2: float = 3.0
         """Penalty on the squared leaf values, in units of rows; with none, leaves of rare classes explode."""
         sparse_columns: int = 32
@@ -50,7 +53,8 @@ class Trees(Learner):
         max_bins: int = 63
         """Distinct values of a column that are told apart, 2 to 255. 63 cost half of what 255 do and lose little."""
         early_stopping: bool = False
-        """Hold out 10 % of the rows and stop when they no longer gain; not where a class has fewer than 10 rows."""
+        """Hold out about 10 % of the rows, those of one group together, and stop when they no longer gain; not where a
+        class has fewer than 10 rows or would be held out whole, nor where groups are too few or too large."""
 
         def __post_init__(self) -> None:
             lowest = {
@@ -84,11 +88,11 @@ class Trees(Learner):
         meta = {"width": goal.width, "discrete": goal.discrete}
         limits = {"sparse": config.sparse_columns, "evidence": config.evidence, "least": config.min_samples_leaf}
         sight, matrix = Sight.fit(blocks, goal, **limits, seed=seed)
-        constant = len(classes) == 1 if goal.discrete else bool((goal.target == goal.target[0]).all())
-        if matrix.shape[1] == 0 or constant:
-            return cls(grove=Grove(_constant(goal, classes), NOTHING), classes=classes, meta={**meta, "iterations": 0})
         # LightGBM keeps targets as float32: classes by their number, numbers in units of their spread.
         middle, unit = (0.0, 1.0) if goal.discrete else _standard(goal)
+        constant = len(classes) == 1 if goal.discrete else unit < np.finfo(np.float64).tiny
+        if matrix.shape[1] == 0 or constant:
+            return cls(grove=Grove(_constant(goal, classes), NOTHING), classes=classes, meta={**meta, "iterations": 0})
         target = np.searchsorted(classes, goal.target) if goal.discrete else (goal.target - middle) / unit
         rows = Rows(
             matrix=matrix,
@@ -99,7 +103,7 @@ class Trees(Learner):
         )
         left = seconds - (time.process_time() - begin)
         model = boost(rows, _settings(config, rows, seed), rounds=config.max_iter, seconds=left)
-        forest = copy(model)
+        forest = forest_of(model, matrix)
         outputs = len(forest.baseline)
         grove = Grove(replace(forest, value=forest.value * unit, baseline=np.full(outputs, middle)), sight)
         some, sums = grove.some(matrix)
@@ -130,36 +134,33 @@ class Trees(Learner):
 
 
 def _settings(config: Trees.Config, rows: Rows, seed: int) -> dict[str, Any]:
-    """The settings by LightGBM's names."""
-    at_once = rows.classes if rows.classes > 2 else 1
-    # Of more than two classes LightGBM takes the curvature K / (K - 1) times as large as it is.
-    steep = at_once / (at_once - 1) if at_once > 1 else 1.0
-    learnt = len(rows.target) - int(rows.held.sum())
+    """By LightGBM's names."""
+    learnt, at_once = np.count_nonzero(~rows.held), rows.classes if rows.classes > 2 else 1
     return {
-        "learning_rate": config.learning_rate * steep,
+        "learning_rate": config.learning_rate,
         "num_leaves": min(config.max_leaf_nodes, max(8, learnt // (config.rows_per_leaf * at_once))),
         "min_data_in_leaf": config.min_samples_leaf,
-        "min_gain_to_split": 1e-6,  # less comes of rounding
-        "lambda_l2": config.l2 * steep,
+        "lambda_l2": config.l2,
         "max_bin": config.max_bins,
-        "min_data_in_bin": 1,
         "seed": derive(seed, "trees") % 2**31,
     }
 
 
 def _held_out(config: Trees.Config, blocks: Mapping[str, Block], goal: Goal, seed: int) -> np.ndarray:
-    """[N] bool: rows that tell when to stop early."""
-    rare = goal.discrete and np.unique(goal.target, return_counts=True)[1].min() < 10
-    if not config.early_stopping or rare:
-        return np.zeros(len(goal.target), bool)
-    return hold_out(blocks, goal, 0.1, seed)
+    """[N] bool: rows that tell when to stop early. None where they would be too many, or all of a class."""
+    nothing = np.zeros(len(goal.target), bool)
+    if not config.early_stopping or (goal.discrete and np.unique(goal.target, return_counts=True)[1].min() < 10):
+        return nothing
+    held = hold_out(blocks, goal, _HELD_OUT, seed)
+    lost = goal.discrete and not np.isin(goal.target, goal.target[~held]).all()
+    return nothing if lost or held.mean() > 3 * _HELD_OUT else held
 
 
 def _standard(goal: Goal) -> tuple[float, float]:
-    """Mean and spread of the target, which is not constant."""
+    """Mean and spread of the target."""
     mean = np.average(goal.target, weights=goal.weights)
     away = goal.target - mean
-    farthest = np.abs(away).max()  # the square of a tiny or huge number is none
+    farthest = np.abs(away).max() or 1.0  # the square of a tiny or huge number is none
     return float(mean), float(farthest * np.sqrt(np.average((away / farthest) ** 2, weights=goal.weights)))
 
 
