@@ -13,6 +13,7 @@ import pytest
 
 from consilience.cli import main
 
+pytestmark = pytest.mark.slow  # eight seconds of getting ready
 ROWS = 48
 
 
@@ -91,7 +92,6 @@ def made(tmp_path_factory) -> tuple[Path, dict[int, tuple[str, str]]]:
     return folder, expected
 
 
-@pytest.mark.slow
 def test_every_bad_cell_is_said_and_the_run_goes_on(made) -> None:
     folder, expected = made
     found: dict[int, list[tuple[str, str]]] = {}
@@ -103,7 +103,6 @@ def test_every_bad_cell_is_said_and_the_run_goes_on(made) -> None:
     assert max(map(len, found.values())) <= 2
 
 
-@pytest.mark.slow
 def test_the_sound_of_a_film_is_an_input_of_its_own(made) -> None:
     folder, _ = made
     board = json.loads((folder / "run/leaderboard.json").read_text())["leaderboard"]
@@ -118,7 +117,6 @@ def test_the_sound_of_a_film_is_an_input_of_its_own(made) -> None:
     assert joined["metrics"]["accuracy"]["value"] >= 0.7
 
 
-@pytest.mark.slow
 def test_predict_takes_any_cell_missing(made) -> None:
     folder, _ = made
     table = read(folder / "train.csv")[20:32]
@@ -137,7 +135,6 @@ def test_predict_takes_any_cell_missing(made) -> None:
     )
 
 
-@pytest.mark.slow
 def test_inspect_says_what_is_a_film_and_has_sound(made, capsys) -> None:
     folder, _ = made
     assert run("inspect", folder / "train.csv", "--json") == 0
@@ -147,7 +144,6 @@ def test_inspect_says_what_is_a_film_and_has_sound(made, capsys) -> None:
     assert said["voice"]["kind"] == "audio"
 
 
-@pytest.mark.slow
 def test_serve_takes_a_recording(made) -> None:
     from starlette.testclient import TestClient
 
@@ -174,7 +170,6 @@ def test_serve_takes_a_recording(made) -> None:
         assert 'accept="video/*"' in page
 
 
-@pytest.mark.slow
 def test_networks_and_their_export(made, tmp_path, capsys) -> None:
     folder, _ = made
     table = [row for n, row in enumerate(read(folder / "train.csv")) if n == 0 or n > 11]
@@ -203,7 +198,6 @@ def test_networks_and_their_export(made, tmp_path, capsys) -> None:
     assert any(e["preset"] == "deep" and len(e["inputs"]) == 3 for e in best["leaderboard"])
 
 
-@pytest.mark.slow
 def test_without_pyav_the_extra_is_named(made, monkeypatch, capsys) -> None:
     import importlib.util
 

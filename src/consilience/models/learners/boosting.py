@@ -24,8 +24,6 @@ _PATIENCE = 10
 """Rounds that may pass without gain on the rows held out."""
 _NUMBERS_PER_THREAD = 1_000_000
 """A thread is worth its while for so many numbers of the matrix."""
-
-
 _SAMPLE = 20_000
 """Rows whose values say where columns may be cut: 12 bytes a number of theirs while they are looked at."""
 _ZERO = np.float32(1e-35)
@@ -127,7 +125,7 @@ def forest_of(model: Any, matrix: np.ndarray) -> Forest:
     threshold = place("threshold", np.float64, inner)
     size = place("internal_count", np.int64, inner) + place("leaf_count", np.int64, ~inner)
     decision = place("decision_type", np.int64, inner)  # bit 1: missing goes left; bits 2 and 3: 2 if it was looked at
-    unseen = np.where(np.isnan(matrix).any(0)[column], threshold >= 0, size[root + left] > size[root + right])
+    unseen = np.where(np.isnan(matrix.max(0))[column], threshold >= 0, size[root + left] > size[root + right])
     missing_left = np.where(decision >> 2 == 2, decision & 2 > 0, unseen)
     # A cell that is just what LightGBM takes for 0 is not below 0.
     threshold = np.where(threshold == -np.float64(_ZERO), np.nextafter(-_ZERO, np.float32(-1)), threshold)

@@ -22,6 +22,7 @@ from consilience.models.learners.rows import hold_out, softmax, spread
 from consilience.models.learners.sight import NOTHING, Sight
 
 _HELD_OUT = 0.1
+"""Share of the rows that early stopping holds out, about."""
 
 
 class Trees(Learner):
