@@ -41,6 +41,8 @@ OTHERS = {
 SMALL = {"width": 16, "channels": 4, "hidden": 16}
 """Of those keys that an encoder has: to spare time."""
 ALL = [*(f"{m}/{kind}" for m in MODALITIES for kind in MODALITIES.load(m).encoders), "frozen/vectors"]
+QUICK = {"text/bag", "text/gru", "image/cnn", "tabular/mlp", "frozen/vectors"}
+"""One of each kind of network; the others learn in `make test`."""
 
 
 # ------------------------------------------------------------------------------------------ cells of two classes
@@ -148,6 +150,9 @@ def test_every_parameter_trains(case):
     assert idle_parameters(encoder, lambda: say(encoder, case.examples.known[0])) == []
 
 
+@pytest.mark.parametrize(
+    "case", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in ALL], indirect=True
+)
 def test_it_learns_what_is_there_and_nothing_from_shuffled_labels(case):
     known, labels = case.examples.known
     assert quality(case.build, say, (known, labels), case.examples.fresh) > 0.8
@@ -166,6 +171,7 @@ def test_bf16_is_no_obstacle(case):
         assert all(p.dtype == torch.float32 and torch.isfinite(p.grad).all() for p in encoder.parameters())
 
 
+@pytest.mark.slow
 def test_text_encoders_that_read_in_order_know_the_order(examples):
     """The same words, before or after each other: only where they stand tells the classes apart."""
     modality = MODALITIES.load("text")()

@@ -26,7 +26,8 @@ def make_features(matrix, present):
 
 
 def make_blocks(*, seed=0, rows=ROWS):
-    """A picture and numbers (dense, with gaps) and words (sparse); rows share cells; the last cell is missing."""
+    """A picture and numbers (dense, with gaps) and words (sparse, with measures); rows share cells; the last cell is
+    missing."""
     rng = np.random.default_rng(seed)
     blocks = {}
     for name, cells, width in (("photo", 80, 6), ("numbers", rows, 3)):
@@ -45,7 +46,9 @@ def make_blocks(*, seed=0, rows=ROWS):
         indptr=np.concatenate([[0], np.cumsum((dense > 0).sum(1))]),
         width=12,
     )
-    blocks["words"] = Block(features=make_features(words, present), index=rng.integers(0, 40, rows))
+    index = rng.integers(0, 40, rows)
+    measures = make_features(np.where(present[:, None], rng.normal(size=(40, 2)), 0).astype(np.float32), present)
+    blocks["words"] = Block(features=make_features(words, present), index=index, measures=measures)
     return blocks
 
 
@@ -209,7 +212,7 @@ def test_finite_when_everything_is_missing(learner, discrete, gaps_in_training):
         train = take(blocks, np.flatnonzero(there))
         goal = replace(goal, target=goal.target[there], weights=goal.weights[there])
     fitted = fit(learner, train, goal)
-    last = {n: Block(features=b.features, index=np.array([len(b.features.present) - 1])) for n, b in blocks.items()}
+    last = {n: replace(b, index=np.array([len(b.features.present) - 1])) for n, b in blocks.items()}
     answer = fitted.predict(last)
     assert np.isfinite(answer).all()
     if discrete:
@@ -220,8 +223,11 @@ def test_finite_when_everything_is_missing(learner, discrete, gaps_in_training):
 
 def test_inputs_that_hold_nothing(learner, discrete):
     blocks = make_blocks()
-    empty = {n: Block(features=replace(b.features, present=np.zeros(len(b.features.present), bool)), index=b.index)
-             for n, b in blocks.items()}  # fmt: skip
+
+    def gone(features):
+        return features and replace(features, present=np.zeros(len(features.present), bool))
+
+    empty = {n: replace(b, features=gone(b.features), measures=gone(b.measures)) for n, b in blocks.items()}
     goal = make_goal(blocks, discrete)
     answer = fit(learner, empty, goal).predict(empty)
     best = np.bincount(goal.target, minlength=4) / ROWS if discrete else goal.target.mean(keepdims=True)

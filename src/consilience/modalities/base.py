@@ -108,6 +108,11 @@ class Processor(ABC):
     def features(self, values: Values) -> Features:
         """[U] values -> hand-made features, for classic learners."""
 
+    def measures(self, values: Values) -> Features | None:
+        """A few numbers of each value beside `features`: dense, and cheap enough to be computed anew whenever they are
+        needed. The default: none."""
+        return None
+
     def augment(self, tokens: Tokens, rng: np.random.Generator) -> Tokens:
         """A random change that keeps the meaning, drawn per distinct cell; while training only. The default: none."""
         return tokens

@@ -27,9 +27,11 @@ class Block:
 
     features: Features
     index: np.ndarray
+    measures: Features | None = None
+    """Of the same cells, a few dense numbers beside sparse features (`Processor.measures`)."""
 
     def take(self, rows: np.ndarray) -> Block:
-        return Block(features=self.features, index=self.index[rows])
+        return replace(self, index=self.index[rows])
 
 
 @dataclass(frozen=True, kw_only=True)

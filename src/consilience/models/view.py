@@ -28,6 +28,7 @@ class Source:
     stored: Callable[[], Features] | None = None
     """How features are come by where they are kept; None computes them."""
     _features: list[Features] = field(default_factory=list)
+    _measures: list[Features | None] = field(default_factory=list)
 
     def features(self) -> Features:
         """Features of all distinct cells, computed or read on the first call."""
@@ -40,6 +41,12 @@ class Source:
             ]
             self._features.append(_stack(parts))
         return self._features[0]
+
+    def measures(self) -> Features | None:
+        """Measures of all distinct cells, computed on the first call; None where the modality has none."""
+        if not self._measures:
+            self._measures.append(self.processor.measures(self.values))
+        return self._measures[0]
 
     def known_features(self) -> Features | None:
         """Features, if somebody has asked for them before."""
@@ -81,7 +88,10 @@ class View:
         return View(sources=self.sources, index={**self.index, **moved}, rows=self.rows)
 
     def blocks(self, names: Sequence[str]) -> dict[str, Block]:
-        return {n: Block(features=self.sources[n].features(), index=self.index[n]) for n in names}
+        def block(source: Source, index: np.ndarray) -> Block:
+            return Block(features=source.features(), index=index, measures=source.measures())
+
+        return {name: block(self.sources[name], self.index[name]) for name in names}
 
     def batch(
         self,

@@ -150,7 +150,8 @@ def _columns(prepared: Prepared) -> list[Column]:
 
 def baseline(prepared: Prepared, answers: np.ndarray) -> dict[str, list[Any]]:
     """Training-time statistics for monitoring to compare with, as columns input, statistic, value: how often each
-    input is missing, mean and deviation of its hand-made features, and how the answers are spread (on validation)."""
+    input is missing, mean and deviation of its dense features and its measures, and how the answers are spread (on
+    validation)."""
     rows: list[tuple[str, str, float]] = []
     train = prepared.parts["train"]
     for name, given in prepared.inputs.items():
@@ -160,8 +161,9 @@ def baseline(prepared: Prepared, answers: np.ndarray) -> dict[str, list[Any]]:
             blank &= missing[train.rows]
         rows.append((name, "missing", float(blank.mean())))
         source = train.view.sources[name]
-        features = source.known_features()
-        if features is not None and isinstance(features.matrix, np.ndarray):
+        for features in (source.known_features(), source.measures()):
+            if features is None or not isinstance(features.matrix, np.ndarray):
+                continue
             held = np.bincount(train.view.index[name], minlength=len(source.values)) * features.present
             known = np.isfinite(features.matrix)
             weight = np.maximum((held[:, None] * known).sum(0), 1)

@@ -68,6 +68,7 @@ def test_the_baseline_says_how_often_inputs_are_missing(run):
     missing = {row["input"]: row["value"] for row in rows if row["statistic"] == "missing"}
     assert set(missing) == {"photo", "review", "table"}
     assert 0 < missing["photo"] < 0.3
+    assert ("review", "mean of log of characters") in {(row["input"], row["statistic"]) for row in rows}
     answers = [row["value"] for row in rows if row["statistic"].startswith("mean answer")]
     assert np.sum(answers) == pytest.approx(1)
 

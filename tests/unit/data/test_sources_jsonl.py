@@ -95,6 +95,7 @@ def test_columns_that_come_late_and_blocks(tmp_path: Path, monkeypatch: pytest.M
     assert list(table["a"]) == [row["a"] for row in rows]
 
 
+@pytest.mark.slow
 def test_large_cells_are_held_a_few_at_a_time(tmp_path: Path) -> None:
     path, cell = tmp_path / "t.jsonl", "x" * (HEAVY // 10)
     path.write_text("".join(json.dumps({"a": f"{r}{cell}"}) + "\n" for r in range(25)))

@@ -69,6 +69,7 @@ def test_the_interval_is_near_the_textbooks() -> None:
     assert width(entry) == pytest.approx(2 * 1.96 * np.sqrt(0.8 * 0.2 / 2_000), rel=0.15)
 
 
+@pytest.mark.slow
 def test_coverage_of_accuracy_and_rmse_is_about_95_percent() -> None:
     rng, held = RNG(1), np.zeros(2)
     for trial in range(120):

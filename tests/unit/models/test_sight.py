@@ -1,5 +1,7 @@
 """Sight: the matrix trees are fitted on and the one they predict from have the same places."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -63,6 +65,25 @@ def test_it_is_restored_as_it_was():
     again = Sight.restore(sight.arrays(), list(sight.columns), list(sight.told))
     np.testing.assert_array_equal(again.matrix(blocks, np.arange(ROWS)), sight.matrix(blocks, np.arange(ROWS)))
     assert all(array.flags.c_contiguous for array in sight.arrays().values())  # safetensors takes no others
+
+
+def test_measures_are_columns_of_the_input_they_are_of():
+    plain, goal = make_blocks()
+    numbers = np.random.default_rng(1).normal(size=(CELLS, 2)).astype("f4")
+    measures = block_of(numbers, None).features
+    blocks = {**plain, "words": replace(plain["words"], measures=measures)}
+    sight, matrix = fit(blocks, goal)
+    assert matrix.shape == (ROWS, 4 + 5 + 5 + 2 + 3 + 3)
+    assert sight.inputs == ["dense", "more", "words"]
+    shown = np.where(measures.present[:, None], numbers, np.nan)[blocks["words"].index]
+    np.testing.assert_array_equal(matrix[:, 14:16], shown)
+    np.testing.assert_array_equal(np.delete(matrix, [14, 15], 1), fit(plain, goal)[1])  # nothing else changes
+    only = sight.keep(np.array([15]))
+    assert only.inputs == ["words"]
+    rows = np.array([3, 60, 3])
+    np.testing.assert_array_equal(only.matrix(blocks, rows), shown[rows, 1:])
+    again = Sight.restore(only.arrays(), list(only.columns), list(only.told))
+    np.testing.assert_array_equal(again.matrix(blocks, rows), shown[rows, 1:])
 
 
 @pytest.mark.parametrize(

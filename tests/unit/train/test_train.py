@@ -321,7 +321,12 @@ OTHERWISE = {"accumulate": 3, "schedule": "one_cycle", "precision": "bf16", "l1"
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"optimizer": "sgd"}, {"optimizer": "sgd", **OTHERWISE}], ids=["adamw", "sgd", "all"]
+    "settings",
+    [
+        pytest.param({}, id="adamw"),
+        pytest.param({"optimizer": "sgd"}, id="sgd", marks=pytest.mark.slow),
+        pytest.param({"optimizer": "sgd", **OTHERWISE}, id="all"),
+    ],
 )
 @pytest.mark.parametrize("cuts", [(1,), (10,), (11,), (55,), (3, 17, 25), (11, 11, 11)], ids=str)
 def test_a_training_cut_anywhere_ends_as_if_it_had_not_been(tmp_path, settings, cuts) -> None:

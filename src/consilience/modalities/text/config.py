@@ -38,6 +38,9 @@ class Config:
     """The same of single words. They are few beside the runs, and rare ones tell texts apart: keep all."""
     max_features: int = 50_000
     """Most features each of runs of words and of runs of characters: those that occur in the most training rows."""
+    measures: bool = True
+    """Beside the runs, a few numbers of each text, which trees look at: how long it is, and its shares of capitals,
+    digits and symbols."""
     hashed_features: int = 0
     """Columns that all runs are hashed into instead of learning which runs there are, for example 262144: nothing is
     counted, no vocabulary is held in memory or stored, and the columns bound the size of the model, at some cost in

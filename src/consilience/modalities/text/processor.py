@@ -14,6 +14,7 @@ from consilience.modalities.text.collate import collate, drop_tokens
 from consilience.modalities.text.config import Config
 from consilience.modalities.text.features import SPAN, Grams, TfIdf, char_grams, count_rows, csr, word_grams
 from consilience.modalities.text.hashing import Hashed
+from consilience.modalities.text.measures import NAMES, measure
 from consilience.modalities.text.transform import RESERVED, Vocabulary, most_frequent, tokenise
 
 
@@ -62,6 +63,12 @@ class TextProcessor(Processor):
         matrix = csr(blocks, self._documents(values))
         present = np.array([text is not None for text in values], bool)
         return Features(matrix=matrix, present=present, names=self._names)
+
+    def measures(self, values: Values) -> Features | None:
+        if not self.config.measures:
+            return None
+        present = np.array([text is not None for text in values], bool)
+        return Features(matrix=measure(values), present=present, names=NAMES)
 
     def shape(self) -> dict[str, int]:
         return {"vocabulary": len(self.tokens) + RESERVED, "length": self.config.max_tokens}

@@ -1,6 +1,7 @@
-"""What trees see of a row: columns of its features, and evidence of its sparse inputs.
+"""What trees see of a row: columns of its features, measures of its sparse inputs, and evidence of those.
 
-Knows no learner.
+Knows no learner. Measures are for trees alone: linear models and kernels, which weigh an input as a whole, get worse by
+them (benchmarks/RESULTS.md).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ _NUMBERS = 40_000_000
 """Numbers of the training matrix at most, 4 bytes each; on a larger table less of sparse inputs is looked at."""
 _FEWEST = 8
 """But as many columns of each as this, and half as many numbers of evidence."""
+_MEASURES = "\x1fmeasures"
+"""After the name of an input: its measures, as if they were an input. No column has the character in its name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +34,10 @@ class Sight:
     def fit(
         cls, blocks: Mapping[str, Block], goal: Goal, *, sparse: int, evidence: int, least: int, seed: int
     ) -> tuple[Sight, np.ndarray]:
-        """And the training matrix [N, F] float32: columns first, then evidence. `sparse`, `evidence`: so many columns
-        and numbers of each sparse input, at most; `least`: so many rows have something in each of those columns."""
+        """And the training matrix [N, F] float32: columns and measures first, then evidence. `sparse`, `evidence`: so
+        many columns and numbers of each sparse input, at most; `least`: so many rows have something in each of those
+        columns."""
+        blocks = _with_measures(blocks)
         classes = len(np.unique(goal.target)) if goal.discrete else 1
         evidence = min(evidence, classes if classes > 2 else 1)
         sparse, evidence = affordable(sparse, evidence, blocks, len(goal.target))
@@ -43,7 +48,7 @@ class Sight:
 
     @property
     def inputs(self) -> list[str]:
-        return sorted({*self.columns, *self.told})
+        return sorted({name.removesuffix(_MEASURES) for name in (*self.columns, *self.told)})
 
     def keep(self, used: np.ndarray) -> Sight:
         """Only those whose place in the matrix is in `used` (ascending)."""
@@ -57,6 +62,7 @@ class Sight:
 
     def matrix(self, blocks: Mapping[str, Block], rows: np.ndarray) -> np.ndarray:
         """[len(rows), F] float32."""
+        blocks = _with_measures(blocks)
         evidence = [told.of(blocks[name], rows) for name, told in self.told.items()]
         return np.concatenate([gather(blocks, self.columns, rows), *evidence], axis=1)
 
@@ -76,6 +82,15 @@ class Sight:
 
 
 NOTHING = Sight(columns={}, told={})
+
+
+def _with_measures(blocks: Mapping[str, Block]) -> dict[str, Block]:
+    """The blocks, and each one's measures as a block of their own."""
+    out = dict(blocks)
+    for name, block in blocks.items():
+        if block.measures is not None:
+            out[name + _MEASURES] = Block(features=block.measures, index=block.index)
+    return out
 
 
 def affordable(sparse: int, evidence: int, blocks: Mapping[str, Block], rows: int) -> tuple[int, int]:
