@@ -163,88 +163,40 @@ def prepare(
     for what is fetched."""
     problems: dict[str, list[Problem]] = {side: [] for side in tables}
     targets = columns_of(config.target, tables["train"])
+    title = ", ".join(targets)
     if config.data.weight in targets:
         name = tables["train"].name
         raise DataError(f"{name}: column {config.data.weight!r} is both the target and the weight of the rows")
     tables, weights, warnings = weighed(tables, config.data.weight)
-    table = tables["train"]
-    title = ", ".join(targets)
     asked = task_settings(config.task, "task", [])
     assert asked is not None, "checked with the config"
     everywhere = blank_is_answer(asked)
     rows = {side: targeted(of, targets, problems[side], everywhere=everywhere) for side, of in tables.items()}
     if not len(rows["train"]):
         raise DataError(
-            f"{table.name}: no row to learn from: {len(table):,} rows, none with a target in {title!r}. "
-            "Give a table with rows whose target is known."
+            f"{tables['train'].name}: no row to learn from: {len(tables['train']):,} rows, none with a target in "
+            f"{title!r}. Give a table with rows whose target is known."
         )
-    inference, configs = plan_inputs(table, config)
+    inference, configs = plan_inputs(tables["train"], config)
     if config.data.allow_urls:
         tables = _fetch(tables, inference, config, scratch / "urls", reporter)
-        table = tables["train"]
-        inference, configs = plan_inputs(table, config)  # again: what lies here can be looked at
-    task, notes = chosen_task(asked, table, targets, rows["train"])
+        inference, configs = plan_inputs(tables["train"], config)  # again: what lies here can be looked at
+    task, notes = chosen_task(asked, tables["train"], targets, rows["train"])
     for note in notes:
         reporter.say(note)
-    configs = {n: _resolve(plan, configs[n], inference) for n, plan in inference.inputs.items()}
-    frozen = _views(inference.inputs, config)
-    configs |= {name: view.backbone.load_config(configs[view.of]) for name, view in frozen.items()}
-    seen = {view.of for view in frozen.values()}
-    own = tuple(sorted(n for n in inference.inputs if _looks_itself(config) or n not in seen))
-    rest = {n for n in inference.inputs if n not in seen}
-    pretrained, unfrozen = (
-        tuple(sorted(rest.union(some))) if some else ()
-        for some in (
-            [n for n, view in frozen.items() if not view.backbone.config.cut],
-            [n for n, view in frozen.items() if view.backbone.config.cut],
-        )
-    )
-    plans = {n: inference.inputs[n] for n in own} | {name: view.plan for name, view in frozen.items()}
-    for given in tables.values():
-        require_some(given, [column for plan in plans.values() for column in plan.columns])
-    encodings = _encodings(frozen, config, store)
-    loaded = {
-        side: load_inputs(
-            of,
-            plans,
-            configs,
-            config.limits,
-            workers=config.data.workers,
-            reporter=reporter,
-            scratch=scratch / side,
-            store=store,
-            encodings=encodings,
-        )
-        for side, of in tables.items()
-    }
-    for name, encoding in encodings.items():
-        reporter.say(f"{name}: {encoding.tally.encoded:,} of {encoding.tally.distinct:,} distinct cells encoded")
+    looks = _Looks.of(inference, configs, config)
+    loaded = _load(tables, looks, config, scratch=scratch, store=store, reporter=reporter)
     for side, dataset in loaded.items():  # inputs that look at the same cells report the same of them
         problems[side] += dict.fromkeys(p for cells in dataset.inputs.values() for p in cells.problems)
-    _refuse_unusable(loaded["train"], plans, table)
-    once = _one_of_each(loaded, plans)
+    _refuse_unusable(loaded["train"], looks.plans, tables["train"])
+    once = _one_of_each(loaded, looks.plans)
     sides, uneven = _sides(tables, rows, once["train"], config, task, targets)
-    warnings += uneven
-    warnings = [note for given in tables.values() for note in given.notes] + warnings
-    inputs = {
-        n: Input(
-            plan=plans[n],
-            config=configs[n],
-            processor=_fit(plan, configs[n], loaded["train"].inputs[n], sides["train"][1], frozen.get(n)),
-            backbone=frozen[n].backbone if n in frozen else None,
-        )
-        for n, plan in plans.items()
-    }
+    warnings = [note for given in tables.values() for note in given.notes] + warnings + uneven
+    inputs = looks.fitted(loaded["train"], sides["train"][1])
     views = {of: make_view(data, inputs, store=store) for of, data in loaded.items()}
     parts = {}
     for side, (of, chosen) in sides.items():
         target, opened = encoded(task, tables[of], targets, chosen)
-        if new := unseen(task, opened):
-            count = len(target) - len(task.closed(target, opened)[0])
-            some = f"{count:,} rows" if count else "rows"
-            warnings.append(
-                f"{side}: {some} have a label that no training row has ({', '.join(new[:5])}); they count as wrong"
-            )
         parts[side] = Part(
             view=views[of].take(chosen),
             target=target,
@@ -255,14 +207,10 @@ def prepare(
             rows=chosen,
             groups=independent(loaded[of], tables[of], config.data.group)[chosen],
         )
+        warnings += _never_seen(side, parts[side])
         reporter.say(f"{side}: {len(chosen):,} rows")
     warnings += [f"column {title!r}: {text}" for text in task.remarks(parts["train"].target)]
-    for side in ("valid", "test"):
-        if side in parts:
-            shared = overlap(_contents(once, sides["train"]), _contents(once, sides[side]))
-            warnings += [f"{side} rows were seen in training: {text}" for text in shared]
-        if side in tables and side in sides and (text := told(*_rows(once, sides["train"], sides[side]))) is not None:
-            warnings.append(f"{side} table: {text}")
+    warnings += _seen_twice(tables, once, sides)
     for side, dataset in once.items():
         warnings += [f"{tables[side].name}: {text}" for text in summarize(dataset)]
     return Prepared(
@@ -276,12 +224,115 @@ def prepare(
         tables=dict(tables),
         problems={side: tuple(found) for side, found in problems.items()},
         loaded=loaded,
-        contents={n: digest(*(data.inputs[n].groups for data in loaded.values())) for n in plans}
-        | {f"the backbone of {name}": view.backbone.fingerprint for name, view in frozen.items()},
-        own=own,
-        pretrained=pretrained,
-        unfrozen=unfrozen,
+        contents={n: digest(*(data.inputs[n].groups for data in loaded.values())) for n in looks.plans}
+        | {f"the backbone of {name}": view.backbone.fingerprint for name, view in looks.frozen.items()},
+        own=looks.own,
+        pretrained=looks.pretrained,
+        unfrozen=looks.unfrozen,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Looks:
+    """Every way the preset looks at cells, and the processing config of each; see `Prepared` for the last three."""
+
+    plans: Mapping[str, InputPlan]
+    configs: Mapping[str, Any]
+    frozen: Mapping[str, FrozenView]
+    """Through a backbone."""
+    own: tuple[str, ...]
+    pretrained: tuple[str, ...]
+    unfrozen: tuple[str, ...]
+
+    @classmethod
+    def of(cls, inference: Inference, configs: Mapping[str, Any], config: RunConfig) -> _Looks:
+        given = inference.inputs
+        frozen = _views(given, config)
+        resolved = {name: _resolve(plan, configs[name], inference) for name, plan in given.items()}
+        resolved |= {name: view.backbone.load_config(resolved[view.of]) for name, view in frozen.items()}
+        seen = {view.of for view in frozen.values()}
+        own = tuple(sorted(name for name in given if _looks_itself(config) or name not in seen))
+
+        def through(*, cut: bool) -> tuple[str, ...]:
+            some = [name for name, view in frozen.items() if bool(view.backbone.config.cut) is cut]
+            return tuple(sorted((given.keys() - seen).union(some))) if some else ()
+
+        return cls(
+            plans={name: given[name] for name in own} | {name: view.plan for name, view in frozen.items()},
+            configs=resolved,
+            frozen=frozen,
+            own=own,
+            pretrained=through(cut=False),
+            unfrozen=through(cut=True),
+        )
+
+    def fitted(self, dataset: Dataset, rows: np.ndarray) -> dict[str, Input]:
+        """Each with a processor that has seen the cells of `rows`, those of training, and no others."""
+
+        def fit(name: str, plan: InputPlan) -> Input:
+            config, view = self.configs[name], self.frozen.get(name)
+            processor = _fit(plan, config, dataset.inputs[name], rows, view)
+            return Input(
+                plan=plan, config=config, processor=processor, backbone=None if view is None else view.backbone
+            )
+
+        return {name: fit(name, plan) for name, plan in self.plans.items()}
+
+
+def _load(
+    tables: Mapping[str, Table],
+    looks: _Looks,
+    config: RunConfig,
+    *,
+    scratch: Path,
+    store: Store | None,
+    reporter: Reporter,
+) -> dict[str, Dataset]:
+    """By table: its cells, in every way the preset looks at them."""
+    for given in tables.values():
+        require_some(given, [column for plan in looks.plans.values() for column in plan.columns])
+    encodings = _encodings(looks.frozen, config, store)
+    loaded = {
+        side: load_inputs(
+            of,
+            looks.plans,
+            looks.configs,
+            config.limits,
+            workers=config.data.workers,
+            reporter=reporter,
+            scratch=scratch / side,
+            store=store,
+            encodings=encodings,
+        )
+        for side, of in tables.items()
+    }
+    for name, encoding in encodings.items():
+        reporter.say(f"{name}: {encoding.tally.encoded:,} of {encoding.tally.distinct:,} distinct cells encoded")
+    return loaded
+
+
+def _never_seen(side: str, part: Part) -> list[str]:
+    """What to say of rows whose label no training row has."""
+    new = unseen(part.known, part.task)
+    if not new:
+        return []
+    count = len(part.target) - len(part.learnable()[0])
+    some = f"{count:,} rows" if count else "rows"
+    return [f"{side}: {some} have a label that no training row has ({', '.join(new[:5])}); they count as wrong"]
+
+
+def _seen_twice(
+    tables: Mapping[str, Table], loaded: Mapping[str, Dataset], sides: Mapping[str, tuple[str, np.ndarray]]
+) -> list[str]:
+    """What to say of contents and rows that training has as well."""
+    said = []
+    for side in ("valid", "test"):
+        if side in sides:
+            shared = overlap(_contents(loaded, sides["train"]), _contents(loaded, sides[side]))
+            said += [f"{side} rows were seen in training: {text}" for text in shared]
+            if side in tables and (text := told(*_rows(loaded, sides["train"], sides[side]))) is not None:
+                said.append(f"{side} table: {text}")
+    return said
 
 
 def _one_of_each(loaded: Mapping[str, Dataset], plans: Mapping[str, InputPlan]) -> dict[str, Dataset]:
