@@ -10,6 +10,7 @@ from consilience.core.errors import UserError
 from consilience.core.state import State
 from consilience.fusion import DECISION_FUSIONS
 from consilience.fusion.decision.average import Average
+from consilience.fusion.decision.stack import Stack
 from consilience.fusion.decision.vote import Vote
 from consilience.fusion.decision.weighted import Weighted
 
@@ -201,6 +202,39 @@ def test_equal_models_get_equal_weights(discrete):
     answers, target = make_answers(discrete=discrete)
     twins = {"a": answers["fair"], "b": answers["fair"]}
     assert fit(Weighted, twins, target, discrete=discrete).weights == pytest.approx({"a": 0.5, "b": 0.5})
+
+
+def stacked_loss(fitted, answers, target, each, pull):
+    """The loss that stacking promises to make small, written out plainly."""
+    arrays = fitted.state().arrays
+    inputs = np.log(np.stack([answers[name] for name in sorted(answers)]))
+    scores = np.einsum("mnk,mk->nk", inputs, arrays["weights"]) + arrays["bias"]
+    losses = np.log(np.exp(scores).sum(1)) - scores[np.arange(len(target)), target]
+    away = ((arrays["weights"] - 1 / len(answers)) ** 2).sum() + (arrays["bias"] ** 2).sum()
+    return float(each @ losses + 0.5 * pull * away)
+
+
+def test_stacking_reaches_the_bottom_in_few_steps_also_of_models_that_are_much_alike():
+    answers, target = make_answers(rows=600)
+    rng = np.random.default_rng(3)
+    for number in range(6):  # nearly copies of the good model, more or less sure of themselves
+        powers = answers["good"] ** rng.uniform(0.3, 2) * np.exp(0.05 * rng.normal(size=(600, 4)))
+        answers[f"copy{number}"] = powers / powers.sum(1, keepdims=True)
+    each = rng.integers(1, 4, 600).astype(float)
+    losses = []
+    for steps in (20, 2000):
+        fitted = Stack.fit(Stack.Config(max_iter=steps, pull=5.0), answers, target, discrete=True, weights=each)
+        losses.append(stacked_loss(fitted, answers, target, each, 5.0))
+    quick, bottom = losses
+    assert quick == pytest.approx(bottom, rel=1e-4)
+    arrays = fitted.state().arrays
+    for name, step in [("weights", 1e-4), ("bias", 1e-4)]:  # it is one: a step to any side leads up
+        for place in np.ndindex(arrays[name].shape):
+            for sign in (1, -1):
+                moved = {**arrays, name: arrays[name].copy()}
+                moved[name][place] += sign * step
+                other = Stack.restore(State(arrays=moved, meta=fitted.state().meta))
+                assert stacked_loss(other, answers, target, each, 5.0) > bottom - 1e-6
 
 
 def test_a_perfect_model_is_no_problem(discrete):

@@ -90,25 +90,48 @@ def _softmax_weights(
 ) -> tuple[np.ndarray, np.ndarray]:
     from scipy.optimize import minimize
 
-    inputs = logs(values, there)  # [M, N, K]
-    models, rows, width = inputs.shape
+    inputs = logs(values, there).transpose(2, 1, 0)  # [K, N, M]
+    width, rows, models = inputs.shape
+    columns = np.concatenate([inputs, np.ones((width, rows, 1))], axis=2)  # the last one's weight is the bias
+    start = np.repeat(np.append(np.full(models, 1 / models), 0.0)[None], width, axis=0)
     at = np.arange(rows), target
-    start = np.concatenate([np.full(models * width, 1 / models), np.zeros(width)])
+
+    def scores(found: np.ndarray) -> np.ndarray:
+        return np.stack([own @ one for own, one in zip(columns, found, strict=True)], axis=1)  # [N, K]
+
+    # Models are much alike, so that the loss is a narrow valley: in coordinates in which the curvature at the start is
+    # that of a round bowl for each class, the solver needs few steps.
+    powers = np.exp(_below_zero(scores(start)))
+    shares = powers / powers.sum(1, keepdims=True)
+    bent = each[:, None] * shares * (1 - shares)
+    hessian = np.stack([(own * of[:, None]).T @ own for own, of in zip(columns, bent.T, strict=True)])
+    ease = np.linalg.inv(np.linalg.cholesky(hessian + config.pull * np.eye(models + 1)))  # [K, M + 1, M + 1]
+
+    def place(flat: np.ndarray) -> np.ndarray:
+        return start + np.einsum("kji,kj->ki", ease, flat.reshape(width, -1))
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        weights, bias = flat[: models * width].reshape(models, width), flat[models * width :]
-        scores = (inputs * weights[:, None]).sum(0) + bias
-        scores -= scores.max(1, keepdims=True)
-        sums = np.exp(scores).sum(1)
-        value = float((each * (np.log(sums) - scores[at])).sum() + 0.5 * config.pull * ((flat - start) ** 2).sum())
-        slope = np.exp(scores) / sums[:, None]
+        found = place(flat)
+        said = _below_zero(scores(found))
+        powers = np.exp(said)
+        sums = powers.sum(1)
+        value = float(each @ (np.log(sums) - said[at]) + 0.5 * config.pull * ((found - start) ** 2).sum())
+        slope = powers / sums[:, None]
         slope[at] -= 1.0
         slope *= each[:, None]
-        flat_slope = np.concatenate([(inputs * slope[None]).sum(1).ravel(), slope.sum(0)])
-        return value, flat_slope + config.pull * (flat - start)
+        steep = np.stack([own.T @ of for own, of in zip(columns, slope.T, strict=True)])
+        steep += config.pull * (found - start)
+        return value, np.einsum("kij,kj->ki", ease, steep).ravel()
 
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": config.max_iter}).x
-    return found[: models * width].reshape(models, width), found[models * width :]
+    options = {"maxiter": config.max_iter}
+    found = place(minimize(loss, np.zeros(start.size), jac=True, method="L-BFGS-B", options=options).x)
+    return np.ascontiguousarray(found[:, :-1].T), np.ascontiguousarray(found[:, -1])
+
+
+def _below_zero(scores: np.ndarray) -> np.ndarray:
+    """The scores of each row less the largest of them."""
+    below: np.ndarray = scores - scores.max(1, keepdims=True)
+    return below
 
 
 def _ridge_weights(
