@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from consilience.core.errors import BundleError
 from consilience.models.learners.forest import ROWS, Evaluator, Forest
+from consilience.models.learners.grove import as_float32
 
 
 def grow(rng, leaves, columns):
@@ -86,3 +87,39 @@ def test_damaged_trees_are_refused(left, right):
     Evaluator(build([[[0, 0.0, False, 1, 2, 0.0], leaf, leaf]], [0.0]))
     with pytest.raises(BundleError, match="damaged"):
         Evaluator(build([[[0, 0.0, False, left, right, 0.0], leaf, leaf]], [0.0]))
+
+
+def of_scikit_learn(model):
+    """The trees of a fitted HistGradientBoosting as a forest."""
+    trees = [one.nodes for round in model._predictors for one in round]
+    nodes = np.concatenate(trees)
+    inner = nodes["is_leaf"] == 0
+    return Forest(
+        column=nodes["feature_idx"].astype(np.int32),
+        threshold=as_float32(np.where(inner, nodes["num_threshold"], 0.0)),
+        missing_left=(nodes["missing_go_to_left"] > 0) & inner,
+        left=np.where(inner, nodes["left"].astype(np.int32), -1),
+        right=np.where(inner, nodes["right"].astype(np.int32), -1),
+        value=nodes["value"],
+        start=np.cumsum([0, *map(len, trees)]),
+        baseline=np.asarray(model._baseline_prediction, np.float64).ravel(),
+    )
+
+
+@pytest.mark.parametrize("kind", ["numbers", "two classes", "three classes"])
+def test_answers_of_boosted_trees_of_scikit_learn_are_its_own(kind):
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(500, 6)).astype(np.float32)
+    rows[:, 3] = rng.integers(0, 4, 500)
+    rows[rng.random(rows.shape) < 0.2] = np.nan
+    signal = np.nansum(rows[:, :3], 1) + rng.normal(size=500)
+    if kind == "numbers":
+        model = HistGradientBoostingRegressor(max_iter=20).fit(rows, signal)
+        theirs = model.predict(rows)[:, None]
+    else:
+        cuts = [0.0] if kind == "two classes" else [-1.0, 1.0]
+        model = HistGradientBoostingClassifier(max_iter=20).fit(rows, np.digitize(signal, cuts))
+        theirs = model.decision_function(rows).reshape(len(rows), -1)
+    np.testing.assert_allclose(Evaluator(of_scikit_learn(model)).sum(rows), theirs, rtol=0, atol=1e-12)
