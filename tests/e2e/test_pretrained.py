@@ -176,6 +176,9 @@ def test_auto_looks_both_ways(place, monkeypatch):
         by_preset.setdefault(entry["preset"], set()).update(entry["inputs"])
     assert by_preset["classic"] == by_preset["deep"] == {"photo", "review", "table"}
     assert by_preset["pretrained"] == {"photo", "review@letters", "table"}
+    names = [entry["name"] for entry in board(folder, "auto")]
+    assert len(names) == len(set(names))
+    assert "linear[table]" in names
     assert cs.load(folder / "auto").predict(folder / "test.csv")
     reasons = (folder / "auto" / "bad_cells.csv").read_text().splitlines()
     assert len(reasons) == len(set(reasons))

@@ -188,8 +188,9 @@ def make_view(dataset: Dataset, inputs: Mapping[str, Input], *, store: Store | N
 
 
 def require_some(table: Table, columns: Sequence[str]) -> None:
-    """Raises DataError when the table has none of the columns: then it is another table, not one with gaps."""
-    if columns and not any(column in table.columns for column in columns):
+    """Raises DataError when the table has none of the columns: then it is another table, not one with gaps. One without
+    rows is as good as any."""
+    if len(table) and columns and not any(column in table.columns for column in columns):
         raise DataError(
             f"{table.name}: none of the model's columns is there ({', '.join(columns)}). "
             f"{unknown('column', columns[0], table.columns)}"

@@ -152,7 +152,11 @@ def _value(kind: Any, raw: Any, path: str, problems: list[str], family: Family |
         if origin is dict and isinstance(raw, Mapping):
             return {str(k): decode_part(v, f"{path}.{k}", problems, family) for k, v in raw.items()}
         if origin is tuple and isinstance(raw, list | tuple):
-            return tuple(decode_part(v, f"{path}[{i}]", problems, family) for i, v in enumerate(raw))
+            decoded = tuple(decode_part(v, f"{path}[{i}]", problems, family) for i, v in enumerate(raw))
+            for i, one in enumerate(decoded):
+                if one is not None and one in decoded[:i]:
+                    problems.append(f"{path}[{i}]: {one.kind} stands in this list with these settings already")
+            return decoded
         return decode_part(raw, path, problems, family)
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any:

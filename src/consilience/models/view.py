@@ -37,7 +37,7 @@ class Source:
         if not self._features:
             parts = [
                 self.processor.features(self.values[start : start + _CHUNK])
-                for start in range(0, len(self.values), _CHUNK)
+                for start in range(0, max(1, len(self.values)), _CHUNK)
             ]
             self._features.append(_stack(parts))
         return self._features[0]

@@ -44,7 +44,8 @@ class PretrainedConfig:
     device: str = "auto"
     """Where cells are encoded: "cpu", "cuda", "mps", or "auto": the fastest that is there."""
     learners: tuple[Part, ...] = parts(LEARNERS, "linear")
-    """Learners fitted on the vectors of each input alone, and of all joined."""
+    """Learners fitted on the vectors of each input alone, and of all joined. Inputs without a backbone take part with
+    their hand-made features; alone only where the preset has no classic models."""
     fusions: tuple[Part, ...] = parts(FEATURE_FUSIONS, "concat", "gated", "film")
     """Feature-level fusions, each trained on the same stored vectors."""
     width: int = 128

@@ -59,8 +59,12 @@ class Search:
     def fit(self, candidates: Iterable[Candidate]) -> Iterator[tuple[Candidate, kept.Kept | None]]:
         """Each with what came of it, in order; None where there was no time. Raises KeyboardInterrupt on Ctrl-C, after
         those that were fitted by then."""
+        names: set[str] = set()
         for several, group in groupby(candidates, key=lambda candidate: candidate.one_of_several):
             some = list(group)
+            for candidate in some:  # of two of one name the second would be taken for the first
+                assert candidate.name not in names, candidate.name
+                names.add(candidate.name)
             together = several and self.at_once > 1 and side_by_side.possible()
             whole = not together or self._together(some)
             for candidate in some:

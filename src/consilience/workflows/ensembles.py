@@ -19,6 +19,7 @@ from consilience.models.pooled import Pooled, fit_rule, says
 from consilience.workflows.config import RunConfig
 from consilience.workflows.leaderboard import About, Entry, Refit, measure, rank
 from consilience.workflows.prepare import Prepared
+from consilience.workflows.presets import titles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ def ensembles(entries: Sequence[Entry], prepared: Prepared, config: RunConfig, *
     picked = {e.name: e for e in best}
     known = {} if folded is None else folded.answers
     made = [replace(e, practice=known.get(e.name)) for e in entries]
-    for rule in config.ensemble.rules:
+    for rule, title in zip(config.ensemble.rules, titles(config.ensemble.rules), strict=True):
         cpu = time.process_time()
         practice = None
         if folded is None:
@@ -60,7 +61,7 @@ def ensembles(entries: Sequence[Entry], prepared: Prepared, config: RunConfig, *
             practice = _cross(folded, rule, prepared)
         member = Ensemble({name: e.member for name, e in picked.items()}, fitted, kind=rule.kind).pruned()
         about = About(
-            name=f"{rule.kind} of {len(member.members)}",
+            name=f"{title} of {len(member.members)}",
             preset="ensemble",
             fusion=rule.kind,
             cpu_seconds=time.process_time() - cpu + spent / len(config.ensemble.rules),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -115,7 +115,8 @@ def pretrained(setting: Setting) -> Iterator[Candidate]:
         return
     assert config is not None
     learners = ClassicConfig(single=config.learners, joined=config.learners)
-    yield from classic(setting, learners, names=names, preset="pretrained")
+    alone = () if setting.config.classic is None else setting.prepared.own  # the classic models have tried those
+    yield from classic(setting, learners, names=names, but=alone, preset="pretrained")
     if several := len(config.fusions) > 1:
         _import_training()
     for place, (fusion, title) in enumerate(zip(config.fusions, titles(config.fusions), strict=True)):
@@ -147,13 +148,19 @@ def titles(parts: Sequence[ConfigPart]) -> list[str]:
 
 
 def classic(
-    setting: Setting, config: ClassicConfig, *, names: tuple[str, ...] = (), preset: str = "classic"
+    setting: Setting,
+    config: ClassicConfig,
+    *,
+    names: tuple[str, ...] = (),
+    but: Collection[str] = (),
+    preset: str = "classic",
 ) -> Iterator[Candidate]:
+    """`names`: the inputs to look at; of those in `but` not each alone."""
     names = names or setting.prepared.own
     joined, single = (list(zip(parts, titles(parts), strict=True)) for parts in (config.joined, config.single))
     chosen = [(part, title, names) for part, title in joined]
     if len(names) > 1 or not chosen:  # of a single input, the learners for joined inputs are the full-strength ones
-        chosen += [(part, title, (name,)) for part, title in single for name in names]
+        chosen += [(part, title, (name,)) for part, title in single for name in names if name not in but]
     train, valid = setting.train, setting.valid
     worth = len(train.target) < config.refit_below and train.view.sources is valid.view.sources
     order = {part.kind: place for place, part in enumerate([*config.single, *config.joined])}

@@ -87,6 +87,13 @@ def test_a_table_may_have_only_columns_that_the_chosen_model_does_not_look_at(ru
         model.predict([{"prize": 3.5}])
 
 
+def test_no_rows_are_no_answers(run):
+    model = cs.load(run)
+    for rows in ([], {column: [] for column in model.columns}):
+        assert model.predict(rows) == []
+        assert model.predict_proba(rows).shape == (0, len(model.classes))
+
+
 def test_golden_rows_of_a_model_that_looks_at_nothing(run, tmp_path):
     """What an early Ctrl-C leaves."""
     from dataclasses import replace

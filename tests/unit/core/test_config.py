@@ -129,3 +129,18 @@ def test_splits() -> None:
     for bad in ("1", "0.5,0.5", "0.9,0.2,-0.1", "a,b,c", "0.5,0.3,0.1"):
         with pytest.raises(UserError, match="add up to 1"):
             parse_split(bad)
+
+
+@pytest.mark.parametrize(
+    ("key", "listed", "path"),
+    [
+        ("classic.joined", ["trees", {"kind": "linear", "C": 1.0}, "trees"], r"classic\.joined\[2\]: trees stands"),
+        ("ensemble.rules", [{"kind": "weighted", "pull": 10}, "weighted"], r"ensemble\.rules\[1\]: weighted stands"),
+    ],
+)
+def test_the_same_part_twice_in_a_list_is_refused(key, listed, path) -> None:
+    """Models are told apart by what they are called, and called by what they are."""
+    section, name = key.split(".")
+    with pytest.raises(ConfigError, match=path):
+        resolve({"target": "y", section: {name: listed}}, preset="classic")
+    resolve({"target": "y", section: {name: listed[1:]}}, preset="classic")

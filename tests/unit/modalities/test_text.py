@@ -25,6 +25,7 @@ from consilience.modalities.text import Text
 from consilience.modalities.text.clean import clean, is_visible
 from consilience.modalities.text.config import Config
 from consilience.modalities.text.processor import TextProcessor
+from consilience.modalities.text.spans import spans
 from consilience.modalities.text.transform import UNKNOWN, Vocabulary, most_frequent, tokenise
 
 TEXT = Text()
@@ -389,8 +390,21 @@ def test_fit_does_not_depend_on_order_and_counts_rows() -> None:
 
 def test_spans_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = fit(MIXED).features(MIXED).matrix
-    monkeypatch.setattr("consilience.modalities.text.processor.SPAN", 3)
+    monkeypatch.setattr("consilience.modalities.text.spans.TEXTS", 3)
+    monkeypatch.setattr("consilience.modalities.text.spans.CHARACTERS", 40)
     assert equal(fit(MIXED).features(MIXED).matrix, whole)
+
+
+@given(st.lists(st.one_of(st.none(), st.text(max_size=9)), max_size=12), st.integers(1, 5), st.integers(1, 12))
+def test_spans_hold_all_texts_and_not_too_much(texts: list[str | None], most: int, characters: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("consilience.modalities.text.spans.TEXTS", most)
+        patch.setattr("consilience.modalities.text.spans.CHARACTERS", characters)
+        found = list(spans(texts))
+    assert [text for span in found for text in span] == texts
+    for span in found:
+        assert 1 <= len(span) <= most
+        assert len(span) == 1 or sum(len(text or "") for text in span) <= characters
 
 
 @pytest.mark.parametrize("chars", [True, False])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import consilience as cs
-from consilience.modalities.text import Text, measures
+from consilience.modalities.text import Text, spans
 from consilience.modalities.text.config import Config
 from consilience.modalities.text.measures import NAMES, measure
 from consilience.modalities.text.transform import tokenise
@@ -33,7 +33,11 @@ def counted(text):
         ("我 喜欢。", (5, 3, 3, 0, 0, 1)),
         ("नमस्ते दुनिया", (13, 2, 12, 0, 0, 0)),  # marks belong to their words
         ("e\u0301a", (3, 1, 3, 0, 0, 0)),
-        ("\u0301", (1, 0, 1, 0, 0, 0)),
+        ("\u0301", (1, 0, 0, 0, 0, 0)),
+        ("❤️love ☀️sun", (12, 2, 7, 0, 0, 2)),  # a mark on a symbol is of no word
+        ("a❤️b", (4, 2, 2, 0, 0, 1)),
+        ("ที่iPhone", (9, 2, 9, 1, 0, 0)),
+        ("snake_case", (10, 1, 10, 0, 0, 0)),
         ("ÄÖ ǅ ß", (6, 3, 4, 3, 0, 0)),
         ("٣½ x", (4, 2, 3, 0, 2, 0)),
         ("😀😀", (2, 0, 0, 0, 0, 2)),
@@ -45,20 +49,21 @@ def test_what_is_counted(text, counts):
     np.testing.assert_allclose(measure(["AB", text, "x"])[1], counted(counts), rtol=1e-6)
 
 
-@given(st.lists(st.one_of(st.none(), st.text()), max_size=8), st.integers(1, 12), st.randoms())
-def test_a_text_is_measured_by_itself(texts, span, random):
+@given(st.lists(st.one_of(st.none(), st.text()), max_size=8), st.integers(1, 12), st.integers(1, 4), st.randoms())
+def test_a_text_is_measured_by_itself(texts, characters, most, random):
     alone = np.concatenate([np.zeros((0, len(NAMES)), np.float32), *(measure([text]) for text in texts)])
     order = list(range(len(texts)))
     random.shuffle(order)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measures, "_SPAN", span)
+        patch.setattr(spans, "CHARACTERS", characters)
+        patch.setattr(spans, "TEXTS", most)
         found = measure([texts[i] for i in order])
     assert np.isfinite(found).all()
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, alone[order])
 
 
-@given(st.text(alphabet=st.characters(categories=["L", "Nd", "Zs", "Po"])))
+@given(st.text(alphabet=st.characters(categories=["L", "M", "N", "Z", "P", "S"])))
 def test_words_are_those_that_features_are_made_of(text):
     words = round(math.expm1(float(measure([text])[0, 1])))
     assert words == len(tokenise(text, symbols=False))

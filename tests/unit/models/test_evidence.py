@@ -104,6 +104,14 @@ def test_a_word_that_one_row_alone_has_tells_that_row_nothing(classes):
     assert (np.abs(told["words"].says) > 0.01).all()
 
 
+@pytest.mark.parametrize("classes", [2, 4, None])
+def test_what_all_rows_have_says_nothing_not_even_which_fold_a_row_is_in(classes):
+    goal = make_data(classes)[2]
+    told, shown = tell({"words": sparse_block(np.full((ROWS, 3), 0.3))}, goal, most=32, seed=0)
+    assert (shown == 0).all()
+    assert (told["words"].says == 0).all()
+
+
 def test_noise_teaches_trees_nothing():
     """Had training rows their own answers in what they are shown, trees would trust it, and be sure of nonsense."""
     rng = np.random.default_rng(0)

@@ -62,7 +62,7 @@ def test_what_is_kept_stays_in_its_order():
 def test_it_is_restored_as_it_was():
     blocks, goal = make_blocks()
     sight = fit(blocks, goal)[0].keep(np.array([1, 5, 16, 17, 19]))
-    again = Sight.restore(sight.arrays(), list(sight.columns), list(sight.told))
+    again = Sight.restore(sight.arrays(), list(sight.columns), list(sight.told), list(sight.measured))
     np.testing.assert_array_equal(again.matrix(blocks, np.arange(ROWS)), sight.matrix(blocks, np.arange(ROWS)))
     assert all(array.flags.c_contiguous for array in sight.arrays().values())  # safetensors takes no others
 
@@ -82,7 +82,7 @@ def test_measures_are_columns_of_the_input_they_are_of():
     assert only.inputs == ["words"]
     rows = np.array([3, 60, 3])
     np.testing.assert_array_equal(only.matrix(blocks, rows), shown[rows, 1:])
-    again = Sight.restore(only.arrays(), list(only.columns), list(only.told))
+    again = Sight.restore(only.arrays(), list(only.columns), list(only.told), list(only.measured))
     np.testing.assert_array_equal(again.matrix(blocks, rows), shown[rows, 1:])
 
 

@@ -22,9 +22,6 @@ Grams = Callable[[Sequence[str]], list[str]]
 Entries = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Row, column and value of the non-zero features of some texts, by row, then column."""
 
-SPAN = 2048
-"""Texts whose counts are held at once."""
-
 
 def word_grams(tokens: Sequence[str], *, longest: int) -> list[str]:
     """Runs of 1 to `longest` tokens, joined by a space."""

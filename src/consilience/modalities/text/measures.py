@@ -7,11 +7,12 @@ few numbers can. Nothing is learned, and the numbers of a text depend on that te
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from unicodedata import category
 
 import numpy as np
 
+from consilience.modalities.text.spans import spans
 from consilience.modalities.text.transform import has_unspaced
 
 NAMES = (
@@ -25,49 +26,35 @@ NAMES = (
 
 _SPACE, _SYMBOL, _DIGIT, _CAPITAL, _LETTER, _SIGN, _MARK = range(1, 8)
 """Kinds of characters. A sign is a letter of a script without spaces between words: a word of its own."""
-_COUNT = 8
 _KINDS = np.zeros(0x110000, np.uint8)
 """The kind of every character that was met so far; 0: not met."""
-_SPAN = 1_000_000
-"""Characters laid out at once, but for a single longer text."""
 
 
 def measure(texts: Sequence[str | None]) -> np.ndarray:
     """[U, len(NAMES)] float32; zeros where there is no text or nothing in it."""
-    parts = [_measure(span) for span in _spans(texts)]
+    parts = [_measure(span) for span in spans(texts)]
     return np.concatenate([np.zeros((0, len(NAMES)), np.float32), *parts])
 
 
-def _measure(texts: Sequence[str]) -> np.ndarray:
-    lengths = np.array([len(text) for text in texts])
+def _measure(texts: Sequence[str | None]) -> np.ndarray:
+    lengths = np.array([len(text or "") for text in texts])
     owner = np.repeat(np.arange(len(texts)), lengths)
-    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
-    kinds = _kinds(codes)
-    counts = np.bincount(owner * _COUNT + kinds, minlength=len(texts) * _COUNT).reshape(-1, _COUNT)
-    # A word begins where a letter or digit does not follow one of the same text, nor a mark on one.
-    within = (kinds == _DIGIT) | (kinds == _CAPITAL) | (kinds == _LETTER)
+    joined = "".join(text or "" for text in texts)
+    kinds = _kinds(np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32))
+    # A mark belongs to the character it stands on; words are cut as `tokenise` cuts them.
+    base = np.maximum.accumulate(np.where(kinds == _MARK, 0, np.arange(len(kinds))))
+    of_a_word = (kinds == _DIGIT) | (kinds == _CAPITAL) | (kinds == _LETTER)
     goes_on = np.zeros(len(kinds), bool)
-    goes_on[1:] = (within | (kinds == _MARK))[:-1] & (owner[1:] == owner[:-1])
-    words = np.bincount(owner[within & ~goes_on], minlength=len(texts)) + counts[:, _SIGN]
-    written = counts[:, _DIGIT:].sum(1)
-    shares = counts[:, [_CAPITAL, _DIGIT, _SYMBOL]] / np.maximum(lengths, 1)[:, None]
-    columns = [_log(lengths), _log(words), written / np.maximum(words, 1), *shares.T]
+    goes_on[1:] = of_a_word[base[:-1]] & (owner[base[:-1]] == owner[1:])
+    written = (of_a_word | (kinds == _SIGN))[base] & (owner[base] == owner)
+
+    def count(which: np.ndarray) -> np.ndarray:
+        return np.bincount(owner[which], minlength=len(texts))
+
+    words = count((of_a_word & ~goes_on) | (kinds == _SIGN))
+    shares = [count(kinds == kind) / np.maximum(lengths, 1) for kind in (_CAPITAL, _DIGIT, _SYMBOL)]
+    columns = [_log(lengths), _log(words), count(written) / np.maximum(words, 1), *shares]
     return np.stack(columns, axis=1).astype(np.float32)
-
-
-def _spans(texts: Sequence[str | None]) -> Iterator[list[str]]:
-    """Texts one after the other, as many at once as `_SPAN` allows."""
-    span: list[str] = []
-    held = 0
-    for text in texts:
-        text = text or ""
-        if span and held + len(text) > _SPAN:
-            yield span
-            span, held = [], 0
-        span.append(text)
-        held += len(text)
-    if span:
-        yield span
 
 
 def _log(counts: np.ndarray) -> np.ndarray:
@@ -92,8 +79,8 @@ def _kind(character: str) -> int:
         return _MARK
     if has_unspaced(character):
         return _SIGN
+    if character.isalpha():
+        return _CAPITAL if character.isupper() or character.istitle() else _LETTER
     if character.isnumeric():
         return _DIGIT
-    if character.isupper() or character.istitle():
-        return _CAPITAL
-    return _LETTER if character.isalpha() else _SYMBOL
+    return _LETTER if character == "_" else _SYMBOL

@@ -12,9 +12,10 @@ from consilience.core.state import State
 from consilience.modalities.base import Features, Processor, Values
 from consilience.modalities.text.collate import collate, drop_tokens
 from consilience.modalities.text.config import Config
-from consilience.modalities.text.features import SPAN, Grams, TfIdf, char_grams, count_rows, csr, word_grams
+from consilience.modalities.text.features import Grams, TfIdf, char_grams, count_rows, csr, word_grams
 from consilience.modalities.text.hashing import Hashed
 from consilience.modalities.text.measures import NAMES, measure
+from consilience.modalities.text.spans import spans
 from consilience.modalities.text.transform import RESERVED, Vocabulary, most_frequent, tokenise
 
 
@@ -34,10 +35,11 @@ class TextProcessor(Processor):
         grams = {} if config.hashed_features else _grams(config)
         frequency: dict[str, dict[str, float]] = {name: {} for name in grams}
         present = [i for i, (text, weight) in enumerate(zip(values, weights, strict=True)) if text and weight > 0]
-        for start in range(0, len(present), SPAN):
-            span = present[start : start + SPAN]
-            documents = [tokenise(values[i], symbols=config.symbols) for i in span]
-            rows = [float(weights[i]) for i in span]
+        start = 0
+        for span in spans(values[i] for i in present):
+            documents = [tokenise(text or "", symbols=config.symbols) for text in span]
+            rows = [float(weights[i]) for i in present[start : start + len(span)]]
+            start += len(span)
             for document, weight in zip(documents, rows, strict=True):
                 for token in document:
                     counts[token] = counts.get(token, 0.0) + weight
@@ -89,8 +91,7 @@ class TextProcessor(Processor):
         return cls(config, vocabulary("tokens"), blocks)
 
     def _documents(self, values: Values) -> Iterator[Sequence[Sequence[str]]]:
-        for start in range(0, len(values), SPAN):
-            span = values[start : start + SPAN]
+        for span in spans(values):
             yield [[] if text is None else tokenise(text, symbols=self.config.symbols) for text in span]
 
     @cached_property

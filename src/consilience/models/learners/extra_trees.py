@@ -115,7 +115,8 @@ def _grow(config: ExtraTrees.Config, matrix: np.ndarray, goal: Goal, *, seed: in
     begin, grown = time.process_time(), 1
     weights = None if (goal.weights == 1).all() else goal.weights
     while True:
-        model.set_params(n_estimators=grown).fit(matrix, goal.target, sample_weight=weights)
+        with np.errstate(over="ignore", invalid="ignore"):  # it sums each column up to see whether all is finite
+            model.set_params(n_estimators=grown).fit(matrix, goal.target, sample_weight=weights)
         if grown >= config.trees:
             return model
         each = (time.process_time() - begin) / grown

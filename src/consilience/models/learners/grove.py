@@ -51,12 +51,14 @@ class Grove:
 
     def state(self) -> State:
         arrays = {f"forest.{f.name}": getattr(self._forest, f.name) for f in fields(Forest)}
-        meta = {"inputs": list(self._sight.columns), "told": list(self._sight.told)}
-        return State(arrays=arrays | self._sight.arrays(), meta=meta)
+        sight = self._sight
+        meta = {"inputs": list(sight.columns), "measured": list(sight.measured), "told": list(sight.told)}
+        return State(arrays=arrays | sight.arrays(), meta=meta)
 
     @classmethod
     def restore(cls, state: State) -> Grove:
-        sight = Sight.restore(state.arrays, state.meta["inputs"], state.meta.get("told", []))  # earlier ones have none
+        told, measured = (state.meta.get(key, ()) for key in ("told", "measured"))  # earlier ones have none
+        sight = Sight.restore(state.arrays, state.meta["inputs"], told, measured)
         return cls(Forest(**{f.name: state.arrays[f"forest.{f.name}"] for f in fields(Forest)}), sight)
 
 
