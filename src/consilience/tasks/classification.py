@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,14 +10,15 @@ import numpy as np
 
 from consilience.core.errors import DataError
 from consilience.tasks.base import Task
-from consilience.tasks.cells import Line, clean, from_one, label_number, listed, rare, short
+from consilience.tasks.cells import Labels, Line, clean, from_one, label_number, listed, rare, short
 from consilience.tasks.classes import balanced, class_shares
 
 _MOST_CLASSES = 1_000
 
 
 class Classification(Task):
-    """Labels are compared as they are written in the table (after trimming, for text); their type is given back."""
+    """Labels are compared as they are written in the table (after trimming, for text), or as another format of table
+    would write them; their type is given back."""
 
     kind = "classification"
     primary = "accuracy"
@@ -31,14 +31,14 @@ class Classification(Task):
         """Nothing to choose."""
 
     def __init__(self, labels: Sequence[Any]) -> None:
-        self.labels = tuple(labels)
-        self._number = {label: k for k, label in enumerate(self.labels)}
+        self._labels = labels if isinstance(labels, Labels) else Labels(labels)
+        self.labels = tuple(self._labels)
 
     @classmethod
     def claims(cls, cells: Sequence[Any]) -> str | None:
         if any(isinstance(c, list | tuple) for c in cells):
             return None
-        distinct = {clean(c) for c in cells}
+        distinct = Labels.of(map(clean, cells))
         numbers = sum(label_number(c) is not None for c in distinct)
         if numbers < len(distinct):
             return f"{len(distinct)} distinct labels, not all of them numbers"
@@ -65,23 +65,28 @@ class Classification(Task):
                     f"column {column!r}, row {line(row)}: {short(cell)} is a list, and a class is one label. Several "
                     "labels: pass --task multilabel."
                 )
-        counts = Counter(clean(c) for c in cells)
-        if len(counts) < 2:
+            if not isinstance(clean(cell), str | int | float):
+                raise DataError(
+                    f"column {column!r}, row {line(row)}: {type(cell).__name__} is no label; a class is a text, a "
+                    "number, true or false, or a date. Another column: --target."
+                )
+        labels = Labels.of(map(clean, cells))
+        if len(labels) < 2:
             raise DataError(
-                f"column {column!r}: every training row has the same label {next(iter(counts), None)!r}; there is "
+                f"column {column!r}: every training row has the same label {next(iter(labels), None)!r}; there is "
                 "nothing to learn. Check --target, or give rows of at least two classes."
             )
-        if len(counts) > _MOST_CLASSES:
+        if len(labels) > _MOST_CLASSES:
             raise DataError(
-                f"column {column!r}: {len(counts):,} distinct labels in {len(cells):,} rows is more than the "
+                f"column {column!r}: {len(labels):,} distinct labels in {len(cells):,} rows is more than the "
                 f"{_MOST_CLASSES:,} classes supported. Is it an id or free text? A number: pass --task regression."
             )
-        return cls(sorted(counts, key=lambda label: (type(label).__name__, label)))
+        return cls(labels)
 
     def encode(self, cells: Sequence[Any], *, column: str, line: Line = from_one) -> np.ndarray:
         out = np.empty(len(cells), np.int64)
         for row, cell in enumerate(cells):
-            number = self._number.get(clean(cell))
+            number = self._labels.find(clean(cell))
             if number is None:
                 raise DataError(
                     f"column {column!r}, row {line(row)}: the label {short(cell)} was not in the training rows "
@@ -91,8 +96,8 @@ class Classification(Task):
         return out
 
     def opened(self, cells: Sequence[Any], *, column: str, line: Line = from_one) -> Classification:
-        new = dict.fromkeys(label for cell in cells if (label := clean(cell)) not in self._number)
-        return Classification([*self.labels, *new]) if new else self
+        labels = self._labels.and_those_of(map(clean, cells))
+        return self if labels is self._labels else Classification(labels)
 
     def widen(self, answers: np.ndarray, known: Task) -> np.ndarray:
         return np.pad(answers, ((0, 0), (0, self.width - known.width)))
@@ -107,7 +112,7 @@ class Classification(Task):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(str(label) for label in self.labels)
+        return self._labels.names
 
     def constant(self, target: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         return class_shares(target, self.width, weights)

@@ -9,7 +9,6 @@ label hardly occurs among the validation rows.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,7 +19,7 @@ from consilience.core.errors import DataError
 from consilience.tasks import labels as texts
 from consilience.tasks.base import Task
 from consilience.tasks.binary import binary_losses
-from consilience.tasks.cells import Line, from_one, listed, rare, short
+from consilience.tasks.cells import Labels, Line, from_one, listed, rare, short
 from consilience.tasks.classes import entropy
 from consilience.tasks.question import Question
 
@@ -61,9 +60,10 @@ class Multilabel(Task):
         columns: Sequence[str] = (),
     ) -> None:
         """`columns`: the columns of yes and no, where there are such; then they are the labels."""
-        self.labels, self.form, self.threshold, self.columns = tuple(labels), form, threshold, tuple(columns)
+        self._labels = labels if isinstance(labels, Labels) else Labels(labels)
+        self.labels = tuple(self._labels)
+        self.form, self.threshold, self.columns = form, threshold, tuple(columns)
         self.reads_blank = reads_blank
-        self._number = {label: k for k, label in enumerate(self.labels)}
 
     @classmethod
     def claims(cls, cells: Sequence[Any]) -> str | None:
@@ -92,16 +92,15 @@ class Multilabel(Task):
             task = cls(labels=columns, form=texts.LIST, threshold=config.threshold, columns=columns)
         else:
             form = texts.form_of(cells, config.separator)
-            counts = Counter(label for row, c in enumerate(cells) for label in _read(c, form, column, line(row)))
-            if len(counts) > _MOST_LABELS:
+            labels = Labels.of(label for row, c in enumerate(cells) for label in _read(c, form, column, line(row)))
+            if len(labels) > _MOST_LABELS:
                 raise DataError(
-                    f"column {column!r}: {len(counts):,} distinct labels in {len(cells):,} rows is more than the "
+                    f"column {column!r}: {len(labels):,} distinct labels in {len(cells):,} rows is more than the "
                     f"{_MOST_LABELS:,} supported. Are they labels, or free text? Another separator: "
                     "--set task.separator=…"
                 )
-            ordered = sorted(counts, key=lambda label: (type(label).__name__, label))
             blank = cls.blank_is_answer(config)
-            task = cls(labels=ordered, form=form, threshold=config.threshold, reads_blank=blank)
+            task = cls(labels=labels, form=form, threshold=config.threshold, reads_blank=blank)
         held = task.encode(cells, column=column, line=line)
         if not len(held) or not np.any((np.nanmin(held, 0) == 0) & (np.nanmax(held, 0) == 1)):
             what = "no training row has any label" if not np.nansum(held) else "every training row has the same labels"
@@ -119,20 +118,20 @@ class Multilabel(Task):
                 out[row] = [_yes(v, c, line(row)) for v, c in zip(cell, self.columns, strict=True)]
                 continue
             for label in _read(cell, self.form, column, line(row)):
-                if label not in self._number:
+                if (number := self._labels.find(label)) is None:
                     raise DataError(
                         f"column {column!r}, row {line(row)}: the label {short(label)} was not in the training rows "
                         f"(known: {listed(self.labels)}). Correct it, or leave the row out."
                     )
-                out[row, self._number[label]] = 1.0
+                out[row, number] = 1.0
         return out
 
     def opened(self, cells: Sequence[Any], *, column: str, line: Line = from_one) -> Multilabel:
         if self.columns:
             return self
         found = (label for row, cell in enumerate(cells) for label in _read(cell, self.form, column, line(row)))
-        new = dict.fromkeys(label for label in found if label not in self._number)
-        return Multilabel.restore({**self.meta(), "labels": [*self.labels, *new]}) if new else self
+        labels = self._labels.and_those_of(found)
+        return self if labels is self._labels else Multilabel.restore({**self.meta(), "labels": list(labels)})
 
     def widen(self, answers: np.ndarray, known: Task) -> np.ndarray:
         return np.pad(answers, ((0, 0), (0, self.width - known.width)))
@@ -146,7 +145,7 @@ class Multilabel(Task):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(str(label) for label in self.labels)
+        return self._labels.names
 
     @property
     def questions(self) -> tuple[Question, ...]:

@@ -19,7 +19,7 @@ import numpy as np
 from consilience.core.errors import DataError
 from consilience.tasks.base import Task
 from consilience.tasks.binary import binary_losses
-from consilience.tasks.cells import Line, clean, from_one, label_number, listed, rare, short
+from consilience.tasks.cells import Labels, Line, clean, from_one, label_number, listed, rare, short, written
 from consilience.tasks.classes import balanced, class_shares, entropy
 
 _MOST_RANKS = 100
@@ -40,7 +40,7 @@ class Ordinal(Task):
         """The labels from lowest to highest; not needed where they are numbers."""
 
         def __post_init__(self) -> None:
-            names = [str(clean(label)) for label in self.order]
+            names = [written(clean(label)) for label in self.order]
             if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
                 raise ValueError(f"order names {twice[0]!r} twice")
             if len(self.order) == 1:
@@ -48,8 +48,8 @@ class Ordinal(Task):
 
     def __init__(self, labels: Sequence[Any]) -> None:
         self.labels = tuple(labels)
-        # By their text: 3 in a config is "3" in a CSV.
-        self._rank = {str(label): k for k, label in enumerate(self.labels)}
+        # By their text: 3 in a config is "3" in a CSV, or "3.0".
+        self._rank = {written(label): k for k, label in enumerate(self.labels)}
 
     @classmethod
     def claims(cls, cells: Sequence[Any]) -> str | None:
@@ -66,15 +66,15 @@ class Ordinal(Task):
         columns: Sequence[str] = (),
     ) -> Ordinal:
         order = (config or cls.Config()).order
-        found = dict.fromkeys(clean(c) for c in cells)
+        found = Labels.of(map(clean, cells))
         if len(found) < 2:
             raise DataError(
                 f"column {column!r}: every training row has the same label {next(iter(found), None)!r}; there is "
                 "nothing to learn. Check --target, or give rows of at least two classes."
             )
         if order:
-            own = {str(label): label for label in found}  # of the type that the table has
-            task = cls([own.get(str(clean(label)), clean(label)) for label in order])
+            own = {written(label): label for label in found}  # of the type that the table has
+            task = cls([own.get(written(clean(label)), clean(label)) for label in order])
             task.encode(cells, column=column, line=line)  # refuses what is outside of the order
             return task
         numbers = {label: label_number(label) for label in found}
@@ -94,7 +94,7 @@ class Ordinal(Task):
     def encode(self, cells: Sequence[Any], *, column: str, line: Line = from_one) -> np.ndarray:
         out = np.empty(len(cells), np.int64)
         for row, cell in enumerate(cells):
-            rank = self._rank.get(str(clean(cell)))
+            rank = self._rank.get(written(clean(cell)))
             if rank is None:
                 raise DataError(
                     f"column {column!r}, row {line(row)}: {short(cell)} is outside of the order "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -126,5 +127,4 @@ def _of(table: Table) -> Iterator[None]:
 
 def unseen(task: Task, opened: Task) -> list[str]:
     """Labels that only the opened task knows."""
-    known = set(task.names)
-    return [name for name in opened.names if name not in known]
+    return list((Counter(opened.names) - Counter(task.names)).elements())

@@ -1,13 +1,18 @@
 """Tasks: what they claim, what they refuse, and that answers decode to what the table held."""
 
+from datetime import date, datetime
+from decimal import Decimal
+
 import numpy as np
 import pytest
 import torch
 
 from consilience.core.errors import DataError
 from consilience.tasks import TASKS
+from consilience.tasks.cells import clean
 from consilience.tasks.classification import Classification
 from consilience.tasks.regression import Regression
+from consilience.workflows.targets import unseen
 
 
 @pytest.mark.parametrize(
@@ -37,6 +42,59 @@ def test_labels_keep_their_type_and_whole_floats_are_whole() -> None:
     task = Classification.fit([2.0, 1.0, 2.0], column="y")
     assert task.labels == (1, 2)
     assert task.decode(np.array([[0.9, 0.1], [0.2, 0.8]])) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("trained", "asked"),
+    [
+        ([0, 1], ["0", "1"]),
+        (["0", "1"], [0, 1]),
+        (["0", "1"], [0.0, 1.0]),
+        (["0", "1"], ["0.0", "1.00"]),
+        (["0.0", "1.0"], ["0", "+1"]),
+        (["-1", "0.5"], [-1, 0.5]),
+        ([False, True], ["False", "true"]),
+        (["FALSE", "TRUE"], [False, True]),
+        (["2024-01-01", "2024-05-01"], [date(2024, 1, 1), datetime(2024, 5, 1)]),
+        ([Decimal("1"), Decimal("2.5")], ["1.0", 2.5]),
+        ([1, "1", 0], [1.0, "1", "0"]),  # both are known, each as itself
+    ],
+)
+def test_another_format_of_table_writes_the_same_labels_in_another_way(trained, asked) -> None:
+    task = Classification.fit(trained * 3, column="y")
+    assert task.opened(asked, column="y") is task
+    assert task.encode(asked, column="y").tolist() == task.encode(trained, column="y").tolist()
+    assert sorted(map(repr, task.decode(np.eye(task.width)))) == sorted(map(repr, map(clean, trained)))
+
+
+@pytest.mark.parametrize("kind", ["multilabel", "ordinal"])
+def test_other_tasks_know_labels_of_other_formats_too(kind) -> None:
+    def cells(*labels):
+        return [[label] for label in labels] if kind == "multilabel" else list(labels)
+
+    task = TASKS.load(kind).fit(cells("1", "2", "3"), column="y")
+    for asked in (cells(1, 2, 3), cells(1.0, 2.0, 3.0), cells("1.0", "2.0", "+3")):
+        assert task.opened(asked, column="y") is task
+        np.testing.assert_array_equal(task.encode(asked, column="y"), task.encode(cells("1", "2", "3"), column="y"))
+
+
+def test_one_whole_number_written_in_two_ways_is_one_class() -> None:
+    task = Classification.fit(["1", "1.0", "2.00", "2", "1.5", "01"] * 3, column="y")
+    assert task.labels == ("01", "1", "1.5", "2")
+    assert task.encode(["1.0", "2.00", "01"], column="y").tolist() == [1, 3, 0]
+
+
+def test_labels_that_read_alike_have_names_of_their_own() -> None:
+    task = Classification.fit([1, "1", 0, "0", "b"] * 3, column="y")
+    assert task.names == ("0", "1", "'0'", "'1'", "b")
+    known = Classification.fit(["a", "b"], column="y")
+    opened = known.opened(["b", "c", 3], column="y")
+    assert unseen(known, opened) == ["c", "3"]
+
+
+def test_bytes_are_no_label() -> None:
+    with pytest.raises(DataError, match="row 2: bytes is no label"):
+        Classification.fit(["a", b"a", "b"], column="y")
 
 
 def test_white_space_is_no_label() -> None:
