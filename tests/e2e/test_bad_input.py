@@ -221,6 +221,38 @@ def test_targets_that_are_missing_are_left_out_and_said(cli, make_mixed_table, t
     ]
 
 
+def test_words_for_nothing_among_the_numbers_of_a_target(cli, make_mixed_table, tmp_path):
+    """As data frames write them. They neither make labels of the numbers nor end the run."""
+    table = make_mixed_table(tmp_path, rows=100)
+    rewrite(table, lambda n, row: row.update(price=("NA", "NaN", "null")[n]) if n < 3 else None)
+    code, out, err, run = fit(cli, table, target="price")
+    assert code == 0, err
+    assert {"rmse"} <= set(json.loads(out)["test"])
+    assert [r for r, _, reason in bad_cells(run) if "no target" in reason][:3] == [2, 3, 4]
+
+
+def test_a_word_for_nothing_among_labels_is_said(cli, make_mixed_table, tmp_path):
+    table = make_mixed_table(tmp_path, rows=100)
+    rewrite(table, lambda n, row: row.update(label="NA") if n % 4 == 0 else None)
+    code, _, err, _ = fit(cli, table)
+    assert code == 0
+    assert "'NA' is taken for a label" in err
+
+
+def test_what_is_refused_is_not_in_the_way_of_what_is_right(cli, make_mixed_table, tmp_path):
+    table = make_mixed_table(tmp_path, rows=80)
+    for wrong in (("--weight", "review"), ("--group", "nobody"), ("--ignore", "photo,review,price,shop,day")):
+        code, _, _, run = fit(cli, table, *wrong)
+        assert code == 2
+        assert not run.exists()
+    assert fit(cli, table, target="nothing")[0] == 2
+    run.mkdir()
+    assert fit(cli, table, "--weight", "review")[0] == 2
+    assert list(run.iterdir()) == []  # the folder was the user's
+    code, _, err, _ = fit(cli, table)
+    assert code == 0, err
+
+
 def test_no_target_at_all(cli, make_mixed_table, tmp_path):
     table = make_mixed_table(tmp_path)
     rewrite(table, lambda n, row: row.update(label=""))

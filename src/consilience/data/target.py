@@ -9,7 +9,7 @@ import numpy as np
 
 from consilience.core.errors import DataError
 from consilience.data.table import Rows, Table, blocks, pick
-from consilience.modalities.base import blanks, is_blank
+from consilience.modalities.base import MISSING_MARKERS, blanks, is_blank
 
 
 def columns_of(target: str | Sequence[str], table: Table) -> tuple[str, ...]:
@@ -33,7 +33,10 @@ def cells_of(table: Table, columns: Sequence[str], rows: Rows) -> list[Any]:
     """The target's raw cells in these rows; of several columns tuples, None where one is missing."""
     if len(columns) == 1:
         return pick(table[columns[0]], rows)
-    parts = [[None if is_blank(cell) else cell for cell in pick(table[name], rows)] for name in columns]
+    parts = []
+    for name in columns:
+        missing = gaps(table[name])[np.asarray(rows, np.int64)]
+        parts.append([None if gap else cell for cell, gap in zip(pick(table[name], rows), missing, strict=True)])
     return list(zip(*parts, strict=True))
 
 
@@ -41,8 +44,31 @@ def answered(table: Table, columns: Sequence[str]) -> np.ndarray:
     """[N] bool: the rows that have the target, or at least one of several."""
     blank = np.ones(len(table), bool)
     for name in columns:
-        blank &= np.concatenate([np.zeros(0, bool), *map(blanks, blocks(table[name]))])
+        blank &= gaps(table[name])
     return ~blank
+
+
+def gaps(column: Sequence[Any]) -> np.ndarray:
+    """[N] bool: the cells of a target that say nothing: empty ones, and where all others are numbers, words such as NA
+    that data frames write for that. Among labels such a word may be one of them."""
+    blank, kinds, texts = [np.zeros(0, bool)], set(), set()
+    for block in blocks(column):
+        blank.append(blanks(block))
+        kinds |= set(map(type, block))
+        texts |= {cell for cell in block if isinstance(cell, str)}
+    markers = {text for text in texts if text.strip() in MISSING_MARKERS}
+    others, typed = [text for text in texts - markers if text.strip()], kinds - {str, type(None)}
+    if markers and (others or typed) and typed <= {int, float} and all(map(_is_number, others)):
+        blank = [np.array([is_blank(cell) or cell in markers for cell in block], bool) for block in blocks(column)]
+    return np.concatenate(blank)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def weights_of(table: Table, column: str) -> np.ndarray:

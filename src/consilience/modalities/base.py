@@ -215,6 +215,10 @@ class Modality(ABC):
         """A made-up raw cell that `load` accepts, for golden rows: str, int, float or bytes, one per column."""
 
 
+MISSING_MARKERS = ("NA", "N/A", "n/a", "#N/A", "nan", "NaN", "NAN", "null", "NULL", "Null", "None", "-")
+"""Texts that spreadsheets and data frames write for "nothing"."""
+
+
 def is_blank(value: Any) -> bool:
     """Whether one raw table value is missing: None, NaN, or text with nothing but white space."""
     if value is None:

@@ -187,7 +187,7 @@ def _before_validation(model: Model, run: Path, prepared: Prepared) -> Model:
     facts = json.loads((find(run) / MANIFEST).read_text(encoding="utf-8")).get("facts", {})
     if "valid" not in facts.get("fitted_on", ()):
         return model
-    was = kept.find(kept.folder_of(run / "checkpoints", model.name), prepared.task)
+    was = kept.find(kept.folder_of(run / kept.CHECKPOINTS, model.name), prepared.task)
     if was is None:
         raise UserError(
             f"{run}: it has no test rows, and its model was fitted again with the validation rows added. Give a table "
@@ -204,7 +204,7 @@ def _of_run(model: Model, begun: Begun, prepared: Prepared) -> Subject:
     lines = {line["name"]: line for line in board}
     entries = []
     for candidate in PRESETS.load(config.preset).candidates(setting):
-        was = kept.find(kept.folder_of(begun.folder / "checkpoints", candidate.name), prepared.task)
+        was = kept.find(kept.folder_of(begun.folder / kept.CHECKPOINTS, candidate.name), prepared.task)
         if was is None or candidate.name not in lines:
             continue
         about = About(

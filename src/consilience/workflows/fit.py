@@ -30,11 +30,12 @@ from consilience.workflows import audit, report
 from consilience.workflows.candidates import Search
 from consilience.workflows.config import PRESETS, RunConfig
 from consilience.workflows.ensembles import ensembles
+from consilience.workflows.kept import CHECKPOINTS
 from consilience.workflows.leaderboard import About, Entry, Measured, choose, enter, measure, rank
 from consilience.workflows.origin import in_memory, remember
 from consilience.workflows.prepare import Prepared, prepare
 from consilience.workflows.presets import Setting, rows_point
-from consilience.workflows.runs import Run
+from consilience.workflows.runs import Run, clear
 
 FINISH = 0.05
 """Share of the time budget kept for the test, the bundle and the report."""
@@ -51,8 +52,17 @@ def fit(sources: Mapping[str, Any], config: RunConfig, *, out: Path, reporter: R
     sources = spread(sources)
     store, tables = store_of(config), tables_of(sources, config)
     made_of = {"folder": str(Path.cwd()), "threads": threads(config), "sources": remember(sources)}
-    with Run.begin(out, config, made_of, used=time.monotonic() - started) as run:
-        return work(run, tables, store=store, reporter=reporter)
+    there, begun = out.exists(), False
+    try:
+        with Run.begin(out, config, made_of, used=time.monotonic() - started) as run:
+            begun = True
+            return work(run, tables, store=store, reporter=reporter)
+    except UserError:  # of what is refused nothing stays that would be in the way of the corrected command
+        if begun and not (out / CHECKPOINTS).exists():
+            clear(out)
+            if not there:
+                out.rmdir()
+        raise
 
 
 def threads(config: RunConfig) -> int:
@@ -102,7 +112,7 @@ def work(run: Run, tables: Mapping[str, Table], *, store: Store | None, reporter
             write_splits(prepared, out / "splits.parquet")
             for warning in prepared.warnings:
                 log.say(f"warning: {warning}")
-            entries, interrupted = search(prepared, config, deadline=deadline, folder=out / "checkpoints", log=log)
+            entries, interrupted = search(prepared, config, deadline=deadline, folder=out / CHECKPOINTS, log=log)
             fitted = finish(out, config, prepared, entries, deadline=deadline, interrupted=interrupted, log=log)
             if interrupted:
                 log.say(again)

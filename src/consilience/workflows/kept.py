@@ -21,6 +21,8 @@ from consilience.models import MEMBERS
 from consilience.models.base import Member
 from consilience.tasks.base import Task
 
+CHECKPOINTS = "checkpoints"
+"""The folder of a run that holds its candidates' folders."""
 _MEMBER = "member.safetensors"
 _FILE, _TOLD = "file:", "told:"
 """Arrays that are bytes: before the name of each of the state's files, and the JSON."""

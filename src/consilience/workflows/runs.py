@@ -48,6 +48,15 @@ def new_run(out: str | Path | None) -> Path:
     return folder
 
 
+def clear(folder: Path) -> None:
+    """Remove all that is in a run folder."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
 class Run:
     """A run folder that this process alone works in, and the clock of its time budget. Use it in a `with`."""
 

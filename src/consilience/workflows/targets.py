@@ -16,6 +16,7 @@ from consilience.core.progress import Reporter
 from consilience.data.cells import Problem
 from consilience.data.table import Table
 from consilience.data.target import answered, cells_of, weights_of
+from consilience.modalities.base import MISSING_MARKERS
 from consilience.tasks.base import Task
 from consilience.tasks.choose import choose, choose_many
 
@@ -101,7 +102,13 @@ def chosen_task(asked: Part, table: Table, targets: Sequence[str], rows: np.ndar
         else:
             chosen = choose_many(asked, cells, columns=targets, line=line)
     about = f"target {', '.join(targets)!r}: {chosen.task.kind} ({chosen.reason})"
-    return chosen.task, [about, *(f"warning: {note}" for note in chosen.notes)]
+    notes = list(chosen.notes)
+    if chosen.task.discrete and len(targets) == 1 and (odd := [n for n in chosen.task.names if n in MISSING_MARKERS]):
+        notes.append(
+            f"column {targets[0]!r}: {odd[0]!r} is taken for a label like the others; if it means that nothing is "
+            "known, leave those cells empty"
+        )
+    return chosen.task, [about, *(f"warning: {note}" for note in notes)]
 
 
 def encoded(task: Task, table: Table, targets: Sequence[str], rows: np.ndarray) -> tuple[np.ndarray, Task]:

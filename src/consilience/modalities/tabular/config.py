@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["number", "category", "date"]
+from consilience.modalities.base import MISSING_MARKERS
 
-MISSING_MARKERS = ("NA", "N/A", "n/a", "#N/A", "nan", "NaN", "NAN", "null", "NULL", "Null", "None", "-")
-"""Texts that spreadsheets and data frames write for "nothing"."""
+Kind = Literal["number", "category", "date"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from consilience.modalities.base import ColumnSample, Evidence, is_blank
-from consilience.modalities.tabular.config import MISSING_MARKERS
+from consilience.modalities.base import MISSING_MARKERS, ColumnSample, Evidence, is_blank
 from consilience.modalities.tabular.load import Parser, Unusable, category_parser, date_parser, number_parser
 
 _NUMBER, _CATEGORY, _DATE = (make(MISSING_MARKERS) for make in (number_parser, category_parser, date_parser))
