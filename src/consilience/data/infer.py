@@ -128,7 +128,9 @@ def infer(
     for plan in inputs.values():
         for column in plan.columns:
             owner.setdefault(column, plan.name)
-    reports = [_report(table, c, samples.get(c), choices.get(c), owner.get(c), c in targets) for c in table.columns]
+    reports = [
+        _report(table, c, samples.get(c), choices.get(c), owner.get(c), c in targets, parts) for c in table.columns
+    ]
     reports = [replace(r, reason="only names the row") if r.name in labels else r for r in reports]
     return Inference(inputs=inputs, columns=reports, samples=samples)
 
@@ -194,12 +196,14 @@ def _there(cells: Sequence[Any]) -> np.ndarray:
     return np.flatnonzero(np.concatenate([np.zeros(0, bool), *(~blanks(block) for block in blocks(cells))]))
 
 
-def _count(cells: Sequence[Any]) -> tuple[int, int]:
-    """How many cells there are that are not missing, and how many distinct ones. By their hashes: the cells of a long
-    column are never held together."""
+def _count(cells: Sequence[Any], markers: Collection[str] = ()) -> tuple[int, int]:
+    """How many cells there are that are neither empty nor one of the texts that mean missing, and how many distinct
+    ones. By their hashes: the cells of a long column are never held together."""
     hashes = [np.zeros(0, np.int64)]
     for block in blocks(cells):
         there = np.flatnonzero(~blanks(block)).tolist()
+        if markers:
+            there = [r for r in there if not (isinstance(cell := block[r], str) and cell.strip() in markers)]
         # Not hash(cell): of -1 and -2 it is the same, and so it is of 1 and True.
         texts = (
             cell if isinstance(cell := block[r], str | bytes) else (type(cell).__name__, repr(cell)) for r in there
@@ -327,7 +331,13 @@ def _free(taken: Collection[str], wish: str = JOINT) -> str:
 
 
 def _report(
-    table: Table, column: str, seen: ColumnSample | None, choice: _Choice | None, owner: str | None, target: bool
+    table: Table,
+    column: str,
+    seen: ColumnSample | None,
+    choice: _Choice | None,
+    owner: str | None,
+    target: bool,
+    parts: Mapping[str, Modality],
 ) -> ColumnReport:
     if seen is None:  # ignored columns are not looked at: they may hold what no column may hold
         return ColumnReport(
@@ -340,7 +350,8 @@ def _report(
             distinct=0,
             examples=(),
         )
-    present, distinct = _count(table[column])
+    markers = () if choice is None else parts[choice.modality].markers
+    present, distinct = _count(table[column], markers)
     kind, reason = ("target", "the target") if target else ("empty", "no cell in it")
     if choice is not None:
         kind, reason = choice.kind, choice.reason

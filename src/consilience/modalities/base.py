@@ -145,6 +145,8 @@ class Modality(ABC):
     """Values may be shorter than `array` says, along their first axis."""
     joint: ClassVar[bool]
     """All columns of this modality that nobody grouped by hand form one input (the table does, texts do not)."""
+    markers: ClassVar[tuple[str, ...]] = ()
+    """Texts that mean missing in its columns, where its config says nothing else."""
     libraries: ClassVar[tuple[str, ...]] = ()
     """Packages whose version may change what a cell is loaded as (decoders)."""
     encoders: ClassVar[Family]

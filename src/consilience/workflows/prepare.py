@@ -13,7 +13,7 @@ import numpy as np
 
 from consilience.bundle.model import Input, load_inputs, make_view, require_some
 from consilience.core.config import decode_into
-from consilience.core.errors import ConfigError, DataError, UserError
+from consilience.core.errors import ConfigError, DataError, UserError, unknown
 from consilience.core.limits import Limits
 from consilience.core.progress import Reporter
 from consilience.data.cells import Cells, Chosen, Dataset, Problem
@@ -140,6 +140,10 @@ def plan_inputs(table: Table, config: RunConfig) -> tuple[Inference, dict[str, A
         raise ConfigError(problems)
     targets = columns_of(config.target, table)
     data = config.data
+    if data.group is not None and data.group not in table.columns:
+        raise DataError(f"{table.name}: {unknown('group column', data.group, table.columns)}")
+    if data.group in targets:
+        raise DataError(f"{table.name}: column {data.group!r} is both the target and the group of the rows")
     ignore = [*data.ignore, *(column for column in (data.group, data.weight) if column)]
     inference = infer(table, target=targets, ignore=tuple(ignore), assigned=assigned)
     if not inference.inputs:

@@ -208,3 +208,15 @@ def test_a_sample_of_a_long_column_covers_all_of_it() -> None:
     chosen = sample(table(c=cells), "c").cells
     quarters = [sum(a <= c < a + 62_500 for c in chosen) for a in range(0, 250_000, 62_500)]
     assert min(quarters) > 180
+
+
+def test_words_for_nothing_are_missing_where_the_modality_says_so():
+    columns = {
+        "number": ["1.5", "NA", "2.25", "-"] * 30,
+        "category": ["red", "N/A", "blue", "red"] * 30,
+        "text": [f"NA is the story number {n}" for n in range(119)] + ["NA"],
+        "y": ["a", "b"] * 60,
+    }
+    table = Table(columns=columns, name="t", root=Path())
+    found = {report.name: (report.missing, report.distinct) for report in infer(table, target=("y",)).columns}
+    assert found == {"number": (0.5, 2), "category": (0.25, 2), "text": (0.0, 120), "y": (0.0, 2)}

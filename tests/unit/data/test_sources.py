@@ -276,3 +276,24 @@ def test_a_file_of_large_values_is_not_held(tmp_path: Path) -> None:
         most, rows = max(most, pa.total_allocated_bytes() - before), rows + len(cell) // 500_000
     assert rows == 120
     assert most < 48_000_000  # of 60 MB; a block is 32
+
+
+def test_whole_numbers_of_many_digits_survive_parquet(tmp_path):
+    """Ids and hashes: a float has 16 digits, a whole number of Arrow 63 bits."""
+    ids = [12345678901234567890, 3, None]
+    table = pa.table(
+        {
+            "decimal": pa.array([None if one is None else Decimal(one) for one in ids], pa.decimal128(38, 0)),
+            "unsigned": pa.array(ids, pa.uint64()),
+            "money": pa.array([Decimal("6.02"), None, Decimal("1.10")], pa.decimal128(10, 2)),
+        }
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    read = sources.read(tmp_path / "a.parquet")
+    found = {name: cells(read, name) for name in read.columns}
+    assert found == {"decimal": ids, "unsigned": ids, "money": [6.02, None, 1.1]}
+    sources.write(found, tmp_path / "b.parquet")
+    again = sources.read(tmp_path / "b.parquet")
+    assert {name: cells(again, name) for name in again.columns} == found
+    with pytest.raises(DataError, match="cannot be written as Parquet"):
+        sources.write({"x": [2**70, 1]}, tmp_path / "c.parquet")

@@ -66,10 +66,17 @@ def write(columns: Mapping[str, Sequence[Any]], file: Path, path: Path) -> None:
     arrow = need("pyarrow", extra="train", to="write Parquet files")
     files = need("pyarrow.parquet", extra="train", to="write Parquet files")
     try:
-        arrays = {name: arrow.array([plain(cell) for cell in cells]) for name, cells in columns.items()}
+        arrays = {name: _array([plain(cell) for cell in cells], arrow) for name, cells in columns.items()}
         files.write_table(arrow.table(arrays), file)
-    except (arrow.ArrowException, TypeError, UnicodeEncodeError) as error:
+    except (arrow.ArrowException, OverflowError, TypeError, UnicodeEncodeError) as error:
         raise DataError(f"{path}: cannot be written as Parquet (each column holds one type): {error}") from error
+
+
+def _array(cells: list[Any], arrow: Any) -> Any:
+    try:
+        return arrow.array(cells)
+    except OverflowError:  # whole numbers from 2^63 upwards, as hashes are
+        return arrow.array(cells, arrow.uint64())
 
 
 def _in_memory(cells: Any) -> Slice:
@@ -155,8 +162,9 @@ def _usable(cells: Any, table: str, column: str) -> Any:
         return cells.cast(arrow.timestamp("us", tz=kind.tz), safe=False)  # Python's datetime ends at microseconds
     if is_.is_date(kind):
         return cells.cast(arrow.timestamp("us"))
-    if is_.is_decimal(kind):
-        return cells.cast(arrow.float64())
+    if is_.is_decimal(kind):  # whole ones may be ids, of more digits than a float has
+        exact = int if kind.scale <= 0 else float
+        return [None if cell is None else exact(cell) for cell in cells.to_pylist()]
     texts = is_.is_string(kind) or is_.is_large_string(kind) or is_.is_string_view(kind)
     media = is_.is_binary(kind) or is_.is_large_binary(kind) or is_.is_fixed_size_binary(kind)
     numbers = is_.is_integer(kind) or is_.is_floating(kind) or is_.is_boolean(kind)

@@ -16,7 +16,16 @@ from consilience.core.errors import ConfigError, unknown
 from consilience.core.limits import Limits
 from consilience.core.registry import Family
 from consilience.core.state import State
-from consilience.modalities.base import ColumnSample, Evidence, Field, Modality, Processor, Values, is_blank
+from consilience.modalities.base import (
+    MISSING_MARKERS,
+    ColumnSample,
+    Evidence,
+    Field,
+    Modality,
+    Processor,
+    Values,
+    is_blank,
+)
 from consilience.modalities.tabular import config as config_module
 from consilience.modalities.tabular.load import load_row
 from consilience.modalities.tabular.processor import TableProcessor
@@ -33,6 +42,7 @@ class Tabular(Modality):
     kinds = ("tabular", "number", "category", "date")
     media = False
     joint = True
+    markers = MISSING_MARKERS
     encoders = ENCODERS
     default_encoder = "mlp"
     Config = config_module.Config
