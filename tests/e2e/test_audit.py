@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import subprocess
 import sys
 
@@ -226,3 +227,19 @@ def test_when_time_is_up_it_says_what_it_did_not_look_for(clean):
     assert found["verdict"][0] == "No input was found that does not earn its keep."
     assert found["retrained_with"] is None
     assert found["shapley"]["values"]
+
+
+def test_a_handful_of_rows_is_no_proof_of_anything(tmp_path):
+    """Four test rows, all answered well by the text: that happens."""
+    words = ["good", "bad"]
+    rows = {
+        "text": [f"{words[n % 2]} number {n}" for n in range(30)],
+        "price": [round(math.sin(n * n), 3) for n in range(30)],
+        "label": [f"c{n % 2}" for n in range(30)],
+    }
+    run = cs.fit(rows, target="label", preset="classic", out=tmp_path / "run").run
+    found = json.loads((run / "audit.json").read_text())
+    assert found["rows"] < 12
+    assert found["leaks"] == []
+    assert {given["verdict"] for given in found["inputs"].values()} <= {"unclear", "unused", "earns"}
+    assert "can be trusted" not in " ".join(found["verdict"])

@@ -11,8 +11,8 @@ How an input is judged, G being what the model wins over the answer that looks a
   with no sign of use at all: nothing surely lost, under 5 % of G on average, and alone no better than nothing. Also
   when training without it loses surely less than 5 % of G: then the other inputs say the same.
 - `earns`: something is surely lost by permuting it.
-- `unclear`: none of these can be told from so few rows; always, where the model itself is not surely better than
-  nothing.
+- `unclear`: none of these can be told from so few rows (of fewer than 30, only `earns` can); always, where the model
+  itself is not surely better than nothing.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ SMALL, WIDE = 0.05, 0.2
 """Shares of what the model wins over nothing."""
 GAP, DOUBT = 0.02, 0.08
 """Calibration error that is never worth a word; and what chance may make of it for "can be trusted" to be said."""
+
+FEWEST = 30
+"""Rows from which on it is said that something does not matter: the interval of fewer that all stayed as they were
+has no width."""
 
 Told = Mapping[str, Any]
 """{"value", "ci95"}."""
@@ -84,13 +88,15 @@ FINDINGS = ("does_not", "harms", "unused")
 def judge(
     *,
     used: bool,
+    rows: int,
     gain: Told,
     permuted: Told | None,
     alone: Told | None,
     retrained: Told | None,
 ) -> tuple[str, str]:
-    """(verdict, the sentence's key). `gain`: what the model wins over nothing; `permuted`, `retrained`: what is lost
-    when the input is permuted, or left out of the training; `alone`: what it wins over nothing alone."""
+    """(verdict, the sentence's key), from so many `rows`. `gain`: what the model wins over nothing; `permuted`,
+    `retrained`: what is lost when the input is permuted, or left out of the training; `alone`: what it wins over
+    nothing alone."""
     if not used:
         sure = alone is not None and (_low(alone) or 0.0) > 0
         return ("unclear", "unclear_unused") if sure else ("unused", "unused")
@@ -98,6 +104,8 @@ def judge(
     if permuted is None or permuted["value"] is None or won <= 0 or (_low(gain) or 0.0) <= 0:
         return "unclear", "unclear_model"
     small, wide, lost = SMALL * won, WIDE * won, permuted["value"]
+    if rows < FEWEST:
+        return ("earns", "earns") if (_low(permuted) or 0.0) > 0 else ("unclear", "unclear")
     if retrained is not None and _below(retrained, 0.0) and retrained["value"] <= -small:
         return "harms", "harms_retrained"
     if _below(permuted, 0.0) and lost <= -small:
@@ -137,7 +145,7 @@ def calibration(bins: Sequence[Mapping[str, Any]], *, seed: int) -> dict[str, An
     bias = float((share * (stated - right)).sum())
     fine = error <= max(chance, GAP)
     way = "uneven" if abs(bias) < error / 2 else "too sure" if bias > 0 else "not sure enough"
-    says = way if not fine else "calibrated" if chance <= DOUBT else "few"
+    says = way if not fine else "calibrated" if chance <= DOUBT and rows.sum() >= FEWEST else "few"
     return {
         "calibrated": fine,
         "error": error,

@@ -50,7 +50,7 @@ class EnsembleConfig:
     """Decision-level fusions tried over the best models; none: no ensemble."""
     best: int = 8
     """How many of the best models they are given."""
-    folds: int = 3
+    folds: int = 5
     """On a small table rules learn from answers to training rows by models fitted on the other folds of them; 0: they
     always learn from the validation rows."""
     fold_below: int = 3000

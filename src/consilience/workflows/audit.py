@@ -220,6 +220,7 @@ def _judged(
     numbers |= {"shapley": share, "cost": cost}
     verdict, key = verdicts.judge(
         used=name in exam.names,
+        rows=len(exam.held.target),
         gain=difference(exam.full - exam.nothing),
         permuted=numbers["permuted"],
         alone=numbers["alone"],

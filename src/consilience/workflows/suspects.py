@@ -138,7 +138,8 @@ def suspected(
     found = leaks.suspects(sides[0], sides[1], names=held.names, inputs=owner, powers=powers)
     told = {suspect.column for suspect in found}
     found += leaks.groups(sides[0], sides[1], columns=[c for c in every if c not in told])
-    found += list(_inputs(powers, told={owner[s.column] for s in found if s.column in owner}))
+    if len(held.target) >= leaks.FEWEST:
+        found += list(_inputs(powers, told={owner[s.column] for s in found if s.column in owner}))
     return found
 
 

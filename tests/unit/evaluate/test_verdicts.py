@@ -36,20 +36,35 @@ NOTHING_ALONE, MUCH_ALONE = told(0.0, -0.05, 0.05), told(0.3, 0.2, 0.4)
     ],
 )
 def test_verdicts(permuted, alone, retrained, want):
-    verdict, key = verdicts.judge(used=True, gain=GAIN, permuted=permuted, alone=alone, retrained=retrained)
+    verdict, key = verdicts.judge(used=True, rows=100, gain=GAIN, permuted=permuted, alone=alone, retrained=retrained)
     assert verdict == want
     assert key in verdicts.SENTENCES
 
 
+@pytest.mark.parametrize(
+    ("permuted", "want"),
+    [
+        (told(0.2, 0.15, 0.25), "earns"),
+        (told(0.0, 0.0, 0.0), "unclear"),  # no row of five changed: that is not nothing
+        (told(-0.2, -0.3, -0.1), "unclear"),
+    ],
+)
+def test_of_a_few_rows_only_what_is_seen_is_said(permuted, want):
+    given = {"used": True, "gain": GAIN, "permuted": permuted, "alone": NOTHING_ALONE}
+    assert verdicts.judge(rows=5, **given, retrained=told(0.0, 0.0, 0.0))[0] == want
+    bins = reliability(np.array([0.99, 0.98]), np.array([True, True]))
+    assert verdicts.calibration(bins, seed=0)["says"] == "few"
+
+
 def test_a_model_that_learned_nothing_tells_nothing():
     for gain in (told(0.02, -0.01, 0.05), told(-0.1, -0.2, 0.0), {"value": None, "ci95": None}):
-        found = verdicts.judge(used=True, gain=gain, permuted=told(0, 0, 0), alone=None, retrained=None)
+        found = verdicts.judge(used=True, rows=100, gain=gain, permuted=told(0, 0, 0), alone=None, retrained=None)
         assert found == ("unclear", "unclear_model")
 
 
 def test_what_the_model_does_not_look_at():
     def judged(alone):
-        return verdicts.judge(used=False, gain=GAIN, permuted=None, alone=alone, retrained=None)[0]
+        return verdicts.judge(used=False, rows=100, gain=GAIN, permuted=None, alone=alone, retrained=None)[0]
 
     assert judged(None) == judged(NOTHING_ALONE) == "unused"
     assert judged(MUCH_ALONE) == "unclear"
