@@ -253,6 +253,14 @@ def test_what_is_refused_is_not_in_the_way_of_what_is_right(cli, make_mixed_tabl
     assert code == 0, err
 
 
+def test_a_media_root_that_is_not_there_is_named(cli, make_mixed_table, tmp_path):
+    table = make_mixed_table(tmp_path, rows=80)
+    assert fit(cli, table)[0] == 0
+    for words in (("predict", tmp_path / "run", table, "--out", tmp_path / "a.csv"), ("inspect", table)):
+        code, _, err = cli(*words, "--media-root", tmp_path / "nowhere")
+        assert (code, "there is no such folder" in err) == (2, True), err
+
+
 def test_no_target_at_all(cli, make_mixed_table, tmp_path):
     table = make_mixed_table(tmp_path)
     rewrite(table, lambda n, row: row.update(label=""))

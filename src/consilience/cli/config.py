@@ -13,7 +13,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
     verbs = command.add_subparsers(dest="verb", metavar="show", required=True)
     show = verbs.add_parser("show", help="print the config of a run or a preset as TOML")
     show.add_argument("run_folder", metavar="RUN", nargs="?", help="a run, or its bundle")
-    show.add_argument("--preset", metavar="NAME", help="auto, classic or deep")
+    show.add_argument("--preset", metavar="NAME", help="auto, classic, deep or pretrained")
 
 
 def run(args: argparse.Namespace) -> int:

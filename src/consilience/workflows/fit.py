@@ -84,8 +84,6 @@ def spread(sources: Mapping[str, Any]) -> dict[str, Any]:
 def tables_of(sources: Mapping[str, Any], config: RunConfig, *, folder: Path = Path()) -> dict[str, Table]:
     """The tables, read. `folder`: where relative paths start that the user gave."""
     root = folder / config.data.media_root if config.data.media_root else None
-    if root is not None and not root.is_dir():
-        raise UserError(f"media root {root}: there is no such folder")
     return {side: read(source, root=root) for side, source in sources.items()}
 
 

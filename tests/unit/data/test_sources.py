@@ -46,7 +46,9 @@ def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
 def test_where_relative_paths_start(tmp_path: Path) -> None:
     (tmp_path / "t.CSV").write_text("a\n1\n")
     assert sources.read(tmp_path / "t.CSV").root == tmp_path
-    assert sources.read(tmp_path / "t.CSV", root=Path("/x")).root == Path("/x")
+    assert sources.read(tmp_path / "t.CSV", root=Path("/")).root == Path("/")
+    with pytest.raises(DataError, match="there is no such folder"):
+        sources.read(tmp_path / "t.CSV", root=tmp_path / "nowhere")
     assert sources.read([{"a": 1}]).root == Path.cwd()
     table = sources.read([{"a": 1}], root=tmp_path)
     assert table.root == tmp_path

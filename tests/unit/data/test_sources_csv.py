@@ -138,7 +138,11 @@ def test_only_a_header_is_a_table_without_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "encoding", "guess"),
-    [("a,b\n1,caf\u00e9\n", "latin-1", "Latin-1"), ("a,b\n1,\u4f60\u597d\u4e16\u754c\n", "gb18030", "GB18030")],
+    [
+        ("a,b\n1,caf\u00e9\n", "latin-1", "Latin-1"),
+        ("a,b\n1,r\u00e9d \u00e9t\u00e9\n", "latin-1", "Latin-1"),  # of which GB18030 would make signs
+        ("a,b\n1,\u4f60\u597d\u4e16\u754c\n", "gb18030", "GB18030"),
+    ],
 )
 def test_other_encodings_are_refused_with_a_hint(tmp_path: Path, text: str, encoding: str, guess: str) -> None:
     path = put(tmp_path, text.encode(encoding))

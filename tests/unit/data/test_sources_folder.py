@@ -27,7 +27,7 @@ def test_one_row_a_file(photos: Path) -> None:
     (photos / "cat" / "notes.doc").write_text("x")
     (photos / "bird").mkdir()
     (photos / "README").write_text("x")
-    table = sources.read(photos, root=Path("/elsewhere"))
+    table = sources.read(photos, root=Path("/"))
     assert list(table.columns) == ["image", "label"]
     assert list(table["image"])[:4] == ["cat/0.png", "cat/1.png", "cat/2.png", "cat/deep/x.JPG"]
     assert list(table["label"]) == ["cat"] * 4 + ["dog"] * 4

@@ -508,3 +508,10 @@ def test_processing_imports_no_training_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("cell", [["awful"], ("awful",), {"a": 1}])
+def test_a_list_is_no_text(cell) -> None:
+    """`fit` refuses such a column; what is asked later is treated no differently, cell by cell."""
+    with pytest.raises(BadCell, match="is no text"):
+        TEXT.load((cell,), Config(columns=("t",)), Path("."), Limits())

@@ -62,6 +62,8 @@ def read(source: Any, *, root: Path | None = None, encoding: str = "utf-8") -> T
     """
     if isinstance(source, Table):
         return source
+    if root is not None and not Path(root).is_dir():
+        raise DataError(f"media root {root}: there is no such folder")
     if not is_path(source):
         return memory.read(source, root=Path.cwd() if root is None else Path(root))
     found = [path for one in expand(source) for path in _files(one)]

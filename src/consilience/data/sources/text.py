@@ -58,7 +58,7 @@ def _not_decodable(path: Path, codec: str) -> str:
     guess = _guess(content)
     return (
         f"{where}: the file is not UTF-8; it may be {guess} (a guess). Save it as UTF-8, for example with "
-        f"`iconv -f {guess} -t UTF-8`, or give its encoding (encoding={guess!r})"
+        f"`iconv -f {guess} -t UTF-8`; in Python, consilience.data.sources.read(path, encoding={guess!r}) reads it"
     )
 
 
@@ -71,4 +71,6 @@ def _guess(content: bytes) -> str:
     except UnicodeDecodeError:
         return "Latin-1"
     foreign = [c for c in text if ord(c) > 127]
-    return "GB18030" if sum("\u4e00" <= c <= "\u9fff" for c in foreign) > len(foreign) / 2 else "Latin-1"
+    # Signs in use have two bytes above 160; an accented letter and the plain one behind it make a rare sign as well.
+    signs = sum("\u4e00" <= c <= "\u9fff" and min(c.encode("gb18030")) > 0xA0 for c in foreign)
+    return "GB18030" if signs > len(foreign) / 2 else "Latin-1"

@@ -48,7 +48,9 @@ def load(cell: tuple[Any, ...], columns: Sequence[str], limits: Limits) -> tuple
 
 
 def as_text(value: Any) -> str:
-    """One raw value as a string. Raises BadCell: bytes that are not UTF-8."""
+    """One raw value as a string. Raises BadCell: bytes that are not UTF-8, lists."""
+    if isinstance(value, list | tuple | dict):
+        raise BadCell(f"a {type(value).__name__ if isinstance(value, dict) else 'list'} is no text")
     if not isinstance(value, bytes):
         return str(value)
     try:
