@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import shutil
 import struct
 import zlib
 from pathlib import Path
@@ -229,6 +230,24 @@ def test_words_for_nothing_among_the_numbers_of_a_target(cli, make_mixed_table, 
     assert code == 0, err
     assert {"rmse"} <= set(json.loads(out)["test"])
     assert [r for r, _, reason in bad_cells(run) if "no target" in reason][:3] == [2, 3, 4]
+
+
+def test_a_word_that_is_a_label_stays_one_wherever_it_is_read(cli, make_mixed_table, tmp_path):
+    """Named in the order of ranks, or known to the model: then "None" is no gap, though all others are numbers."""
+    table = make_mixed_table(tmp_path, rows=120)
+    rewrite(table, lambda n, row: row.update(label=("None", "1", "2", "3+")[n % 4]))
+    code, _, err, run = fit(cli, table)
+    assert code == 0, err
+    some = tmp_path / "some.csv"
+    some.write_text("".join(line for line in table.read_text().splitlines(True) if "3+" not in line))
+    code, out, err = cli("evaluate", run, some, "--json")
+    assert (code, json.loads(out)["rows"]) == (0, 90), err
+    rewrite(table, lambda n, row: row.update(label=("None", "1", "2", "3")[n % 4]))
+    shutil.rmtree(run)
+    order = ("--task", "ordinal", "--set", 'task.order=["None", "1", "2", "3"]')
+    code, out, err, run = fit(cli, table, *order)
+    assert code == 0, err
+    assert not [1 for _, _, reason in bad_cells(run) if "no target" in reason]
 
 
 def test_a_word_for_nothing_among_labels_is_said(cli, make_mixed_table, tmp_path):

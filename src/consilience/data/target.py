@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from consilience.core.errors import DataError
-from consilience.data.table import Rows, Table, blocks, pick
+from consilience.data.table import BLOCK, LazyColumn, Rows, Table, blocks, pick
 from consilience.modalities.base import MISSING_MARKERS, blanks, is_blank
 
 
@@ -33,10 +34,7 @@ def cells_of(table: Table, columns: Sequence[str], rows: Rows) -> list[Any]:
     """The target's raw cells in these rows; of several columns tuples, None where one is missing."""
     if len(columns) == 1:
         return pick(table[columns[0]], rows)
-    parts = []
-    for name in columns:
-        missing = gaps(table[name])[np.asarray(rows, np.int64)]
-        parts.append([None if gap else cell for cell, gap in zip(pick(table[name], rows), missing, strict=True)])
+    parts = [[None if is_blank(cell) else cell for cell in pick(table[name], rows)] for name in columns]
     return list(zip(*parts, strict=True))
 
 
@@ -44,23 +42,34 @@ def answered(table: Table, columns: Sequence[str]) -> np.ndarray:
     """[N] bool: the rows that have the target, or at least one of several."""
     blank = np.ones(len(table), bool)
     for name in columns:
-        blank &= gaps(table[name])
+        blank &= np.concatenate([np.zeros(0, bool), *map(blanks, blocks(table[name]))])
     return ~blank
 
 
-def gaps(column: Sequence[Any]) -> np.ndarray:
-    """[N] bool: the cells of a target that say nothing: empty ones, and where all others are numbers, words such as NA
-    that data frames write for that. Among labels such a word may be one of them."""
-    blank, kinds, texts = [np.zeros(0, bool)], set(), set()
+def holds_numbers(column: Sequence[Any]) -> bool:
+    """Whether a target's cells are numbers, but for empty ones and words such as NA that data frames write for those.
+    Among labels such a word may be one of them."""
+    kinds: set[type] = set()
+    texts: set[str] = set()
     for block in blocks(column):
-        blank.append(blanks(block))
         kinds |= set(map(type, block))
-        texts |= {cell for cell in block if isinstance(cell, str)}
-    markers = {text for text in texts if text.strip() in MISSING_MARKERS}
-    others, typed = [text for text in texts - markers if text.strip()], kinds - {str, type(None)}
-    if markers and (others or typed) and typed <= {int, float} and all(map(_is_number, others)):
-        blank = [np.array([is_blank(cell) or cell in markers for cell in block], bool) for block in blocks(column)]
-    return np.concatenate(blank)
+        texts |= {cell.strip() for cell in block if isinstance(cell, str)}
+    words = texts.difference(MISSING_MARKERS, ("",))
+    typed = kinds - {str, type(None)}
+    return bool(words or typed) and typed <= {int, float} and all(map(_is_number, words))
+
+
+def emptied(table: Table, columns: Sequence[str]) -> Table:
+    """The table, where in these columns words such as NA are empty cells."""
+
+    def without_words(column: Sequence[Any]) -> LazyColumn:
+        def make(begin: int, end: int) -> list[Any]:
+            return [None if isinstance(c, str) and c.strip() in MISSING_MARKERS else c for c in column[begin:end]]
+
+        return LazyColumn(len(column), make, block=column.block if isinstance(column, LazyColumn) else BLOCK)
+
+    some = {name: without_words(table[name]) for name in columns if name in table.columns}
+    return replace(table, columns={**table.columns, **some}) if some else table
 
 
 def _is_number(text: str) -> bool:

@@ -54,6 +54,16 @@ class Task(ABC):
         return None
 
     @classmethod
+    def named(cls, config: Any) -> tuple[Any, ...]:
+        """Labels that a config names."""
+        return ()
+
+    @property
+    def numbers(self) -> tuple[bool, ...]:
+        """Of each column of the target, whether all that it may hold are numbers."""
+        return (not self.discrete,)
+
+    @classmethod
     def blank_is_answer(cls, config: Any) -> bool:
         """Whether a task with this config `reads_blank`."""
         return False

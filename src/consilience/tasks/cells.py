@@ -42,6 +42,7 @@ def written(label: Any) -> str:
     return text.lower() if text.lower() in ("true", "false") else text
 
 
+_FLAGS = {"true": "1", "false": "0", "1": "true", "0": "false"}
 _WHOLE = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,300})\.0+|\+(?:0|[1-9][0-9]{0,300})|-0")
 
 
@@ -63,14 +64,20 @@ class Labels(Sequence[Any]):
         distinct: dict[Any, Any] = {}
         for label in dict.fromkeys((type(cell), cell) for cell in cells):
             kind, text = label[0], written(label[1])
-            key = (kind, text) if kind is str and text.lstrip("-").isdecimal() else label
+            if kind is bool or (kind is int and label[1] in (0, 1)):
+                kind, text = int, str(int(label[1]))  # flags of one column may be written either way
+            key = (kind, text) if kind is int or (kind is str and text.lstrip("-").isdecimal()) else label
             distinct[key] = min(distinct.get(key, label[1]), label[1], key=lambda one: (len(str(one)), str(one)))
         return cls(sorted(distinct.values(), key=lambda label: (type(label).__name__, label)))
 
     def find(self, label: Any) -> int | None:
         """The number of a `clean` label; None where it is none of these."""
         number = self._number.get((type(label), label))
-        return self._written.get(written(label)) if number is None else number
+        if number is None:
+            number = self._written.get(written(label))
+        if number is None and len(self) == 2:  # a flag is true and false, or 1 and 0
+            number = self._written.get(_FLAGS.get(written(label), ""))
+        return number
 
     def and_those_of(self, cells: Iterable[Any]) -> Labels:
         """These, and behind them the labels of cells that are none of these, in the order they come."""

@@ -55,6 +55,11 @@ def blank_is_answer(part: Part) -> bool:
     return part.kind != AUTO and bool(TASKS.load(part.kind).blank_is_answer(part.config))
 
 
+def named(part: Part) -> tuple[Any, ...]:
+    """Labels that the user's settings of a task name."""
+    return () if part.kind == AUTO else tuple(TASKS.load(part.kind).named(part.config))
+
+
 def recognise(cells: Sequence[Any], column: str) -> tuple[str, str, tuple[str, ...]]:
     """The kind of task that raw target cells (none missing) are for, why, and what may be meant instead. Raises
     DataError where none is."""

@@ -107,6 +107,10 @@ class Classification(Task):
         return rows, target[rows]
 
     @property
+    def numbers(self) -> tuple[bool, ...]:
+        return (all(label_number(label) is not None for label in self.labels),)
+
+    @property
     def width(self) -> int:
         return len(self.labels)
 

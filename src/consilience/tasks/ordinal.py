@@ -66,7 +66,7 @@ class Ordinal(Task):
         columns: Sequence[str] = (),
     ) -> Ordinal:
         order = (config or cls.Config()).order
-        found = Labels.of(map(clean, cells))
+        found = list({written(label): label for label in Labels.of(map(clean, cells))}.values())  # ranks have one text
         if len(found) < 2:
             raise DataError(
                 f"column {column!r}: every training row has the same label {next(iter(found), None)!r}; there is "
@@ -103,6 +103,14 @@ class Ordinal(Task):
                 )
             out[row] = rank
         return out
+
+    @classmethod
+    def named(cls, config: Any) -> tuple[Any, ...]:
+        return () if config is None else config.order
+
+    @property
+    def numbers(self) -> tuple[bool, ...]:
+        return (all(label_number(label) is not None for label in self.labels),)
 
     @property
     def width(self) -> int:

@@ -95,6 +95,10 @@ class Several(Task):
                 "rename one of the columns"
             )
 
+    @property
+    def numbers(self) -> tuple[bool, ...]:
+        return tuple(all(target.task.numbers) for target in self.targets)
+
     @classmethod
     def claims(cls, cells: Sequence[Any]) -> str | None:
         return None  # several columns are several because the user named them

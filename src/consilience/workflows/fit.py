@@ -35,7 +35,7 @@ from consilience.workflows.leaderboard import About, Entry, Measured, choose, en
 from consilience.workflows.origin import in_memory, remember
 from consilience.workflows.prepare import Prepared, prepare
 from consilience.workflows.presets import Setting, rows_point
-from consilience.workflows.runs import Run, clear
+from consilience.workflows.runs import Run
 
 FINISH = 0.05
 """Share of the time budget kept for the test, the bundle and the report."""
@@ -52,17 +52,12 @@ def fit(sources: Mapping[str, Any], config: RunConfig, *, out: Path, reporter: R
     sources = spread(sources)
     store, tables = store_of(config), tables_of(sources, config)
     made_of = {"folder": str(Path.cwd()), "threads": threads(config), "sources": remember(sources)}
-    there, begun = out.exists(), False
-    try:
-        with Run.begin(out, config, made_of, used=time.monotonic() - started) as run:
-            begun = True
+    with Run.begin(out, config, made_of, used=time.monotonic() - started) as run:
+        try:
             return work(run, tables, store=store, reporter=reporter)
-    except UserError:  # of what is refused nothing stays that would be in the way of the corrected command
-        if begun and not (out / CHECKPOINTS).exists():
-            clear(out)
-            if not there:
-                out.rmdir()
-        raise
+        except UserError:
+            run.refuse()
+            raise
 
 
 def threads(config: RunConfig) -> int:

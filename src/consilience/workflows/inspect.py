@@ -12,7 +12,7 @@ import numpy as np
 from consilience.data.infer import infer
 from consilience.data.sources import read, sides
 from consilience.data.table import Table
-from consilience.data.target import answered, cells_of, columns_of
+from consilience.data.target import answered, cells_of, columns_of, emptied, holds_numbers
 from consilience.modalities import MODALITIES
 from consilience.tasks.choose import recognise
 
@@ -50,6 +50,7 @@ def inspect(
 
 def _task(table: Table, column: str) -> dict[str, Any]:
     """What the column would be learned as, and why."""
+    table = emptied(table, [column] if holds_numbers(table[column]) else [])
     cells = cells_of(table, (column,), np.flatnonzero(answered(table, (column,))))
     if not cells:
         return {"kind": None, "reason": "no row has a target", "notes": []}

@@ -35,7 +35,7 @@ from consilience.tasks.choose import blank_is_answer
 from consilience.tasks.choose import settings as task_settings
 from consilience.workflows.backbones import FrozenView, frozen_views
 from consilience.workflows.config import RunConfig
-from consilience.workflows.targets import chosen_task, encoded, targeted, unseen, weighed
+from consilience.workflows.targets import chosen_task, encoded, targeted, unseen, weighed, without_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +174,7 @@ def prepare(
     tables, weights, warnings = weighed(tables, config.data.weight)
     asked = task_settings(config.task, "task", [])
     assert asked is not None, "checked with the config"
+    tables = without_words(tables, targets, asked)
     everywhere = blank_is_answer(asked)
     rows = {side: targeted(of, targets, problems[side], everywhere=everywhere) for side, of in tables.items()}
     if not len(rows["train"]):

@@ -33,6 +33,10 @@ _LEFT_OVER = re.compile(r"\.(scratch-.*|bundle\.\d+|.+\.\d+|.+\.tmp)")
 """Names of what a killed process leaves half-written."""
 
 
+_OWN = (RUN, PROGRESS, "config.toml", "log.jsonl", "splits.parquet")
+_BAD_CELLS = re.compile(r"bad_cells(_.*)?\.csv")
+
+
 def new_run(out: str | Path | None) -> Path:
     """The folder of a new run: `out`, which must be empty or new, or a dated one under runs/."""
     if out is None:
@@ -48,15 +52,6 @@ def new_run(out: str | Path | None) -> Path:
     return folder
 
 
-def clear(folder: Path) -> None:
-    """Remove all that is in a run folder."""
-    for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
 class Run:
     """A run folder that this process alone works in, and the clock of its time budget. Use it in a `with`."""
 
@@ -66,16 +61,20 @@ class Run:
         self._writing, self._ended = threading.Lock(), threading.Event()
         self._heart = threading.Thread(target=self._beat, name="time used", daemon=True)
         self._locked = _lock(folder)
+        self._made = self._refused = False
 
     @classmethod
     def begin(cls, folder: Path, config: RunConfig, facts: Mapping[str, Any], *, used: float) -> Run:
         """Make the folder of a new run. `facts`: JSON of what it is made of; `used`: seconds already spent on it."""
+        made = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         sweep(folder)
         progress = {"seconds": used, "time_budget": config.time_budget, "contents": None, "result": None}
         facts = {"consilience": __version__, **facts, "config": encode(config)}
         write_text(folder / RUN, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
-        return cls(folder, config, facts, progress)
+        run = cls(folder, config, facts, progress)
+        run._made = made
+        return run
 
     @classmethod
     def reopen(cls, folder: Path) -> Run:
@@ -147,6 +146,22 @@ class Run:
     def complete(self, result: Mapping[str, Any]) -> None:
         self._note(result=dict(result))
 
+    def refuse(self) -> None:
+        """Remove what the run has written so far, so that it is not in the way of the corrected command; but nothing
+        where anything was trained, or another process has begun a run in the folder since."""
+        with suppress(OSError):
+            mine = os.path.samestat(os.fstat(self._locked.fileno()), os.stat(self.folder / RUN))
+            if not mine or (self.folder / "checkpoints").exists():
+                return
+            with self._writing:
+                self._refused = True
+                for path in self.folder.iterdir():
+                    if path.is_file() and (path.name in _OWN or _BAD_CELLS.fullmatch(path.name)):
+                        path.unlink()
+            sweep(self.folder)
+            if self._made:
+                self.folder.rmdir()  # fails, and may, where there is anything else
+
     def _note(self, **facts: Any) -> None:
         self._progress.update(facts)
         self._write()
@@ -158,6 +173,8 @@ class Run:
 
     def _write(self) -> None:
         with self._writing:
+            if self._refused:
+                return
             self._progress["seconds"] = round(self.seconds, 3)
             write_text(self.folder / PROGRESS, json.dumps(self._progress, ensure_ascii=False) + "\n")
 

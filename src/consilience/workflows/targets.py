@@ -15,10 +15,10 @@ from consilience.core.errors import DataError
 from consilience.core.progress import Reporter
 from consilience.data.cells import Problem
 from consilience.data.table import Table
-from consilience.data.target import answered, cells_of, weights_of
+from consilience.data.target import answered, cells_of, emptied, holds_numbers, weights_of
 from consilience.modalities.base import MISSING_MARKERS
 from consilience.tasks.base import Task
-from consilience.tasks.choose import choose, choose_many
+from consilience.tasks.choose import choose, choose_many, named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,8 @@ def truth(model: Model, table: Table, *, reporter: Reporter) -> Truth:
     """The rows of a table that have the model's target. Says what is left out, raises DataError where all is."""
     columns = model.targets or (model.target,)
     kept, weights, notes = weighed({"train": table}, model.weight if model.weight in table.columns else None)
-    table = kept["train"]
+    known = model.task.numbers if len(model.task.numbers) == len(columns) else [False] * len(columns)
+    table = emptied(kept["train"], [name for name, numbers in zip(columns, known, strict=True) if numbers])
     rows = np.flatnonzero(answered(table, columns) | model.task.reads_blank)
     if not len(rows):
         raise DataError(f"{table.name}: no row with a target in {model.target!r}, so there is nothing to compare with")
@@ -76,6 +77,14 @@ def weighed(
         kept[side], weights[side] = table, found[rows]
     mean = weights["train"].mean() if len(weights["train"]) else 1.0
     return kept, {side: own / mean for side, own in weights.items()}, warnings
+
+
+def without_words(tables: Mapping[str, Table], targets: Sequence[str], asked: Part) -> dict[str, Table]:
+    """The tables, where words such as NA are empty cells of those targets that are numbers in the training table and
+    of which the user names no such word as a label."""
+    spoken = {str(label) for label in named(asked)} & set(MISSING_MARKERS)
+    some = [name for name in targets if not spoken and holds_numbers(tables["train"][name])]
+    return {side: emptied(table, some) for side, table in tables.items()}
 
 
 def targeted(table: Table, targets: Sequence[str], problems: list[Problem], *, everywhere: bool) -> np.ndarray:

@@ -297,5 +297,9 @@ def test_whole_numbers_of_many_digits_survive_parquet(tmp_path):
     sources.write(found, tmp_path / "b.parquet")
     again = sources.read(tmp_path / "b.parquet")
     assert {name: cells(again, name) for name in again.columns} == found
+    large = {"x": [10**24, None, -1], "y": [2**63, -1, None]}
+    sources.write(large, tmp_path / "c.parquet")
+    again = sources.read(tmp_path / "c.parquet")
+    assert {name: cells(again, name) for name in large} == large
     with pytest.raises(DataError, match="cannot be written as Parquet"):
-        sources.write({"x": [2**70, 1]}, tmp_path / "c.parquet")
+        sources.write({"x": [1, "a"]}, tmp_path / "d.parquet")

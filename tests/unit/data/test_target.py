@@ -8,35 +8,34 @@ import numpy as np
 import pytest
 
 from consilience.data.table import LazyColumn, Table
-from consilience.data.target import answered, cells_of, gaps
+from consilience.data.target import answered, cells_of, emptied, holds_numbers
 
 
 @pytest.mark.parametrize(
     ("cells", "expected"),
     [
-        (["1", "NA", "2.5", "", None], [0, 1, 0, 1, 1]),
-        (["1", " NaN ", "2"], [0, 1, 0]),
-        ([1, "null", 2.5, float("nan")], [0, 1, 0, 1]),
-        (["good", "NA", "bad", ""], [0, 0, 0, 1]),  # may be the label of North America
-        (["1", "NA", "bad"], [0, 0, 0]),
-        (["NA", "NA", ""], [0, 0, 1]),  # nothing here says that numbers are meant
-        ([True, "NA", False], [0, 0, 0]),
-        ([["a"], "NA"], [0, 0]),
-        (["1", "2"], [0, 0]),
-        ([], []),
+        (["1", "NA", "2.5", "", None], True),
+        (["1", " NaN ", "2"], True),
+        ([1, "null", 2.5, float("nan")], True),
+        (["1", "2"], True),
+        (["good", "NA", "bad", ""], False),  # may be the label of North America
+        (["1", "NA", "bad"], False),
+        (["NA", "NA", ""], False),  # nothing here says that numbers are meant
+        ([True, "NA", False], False),
+        ([["a"], "NA"], False),
+        ([], False),
     ],
 )
 @pytest.mark.parametrize("lazy", [False, True])
-def test_words_for_nothing_count_among_numbers_only(cells, expected, lazy) -> None:
+def test_words_for_nothing_are_no_labels_among_numbers(cells, expected, lazy) -> None:
     column = LazyColumn(len(cells), lambda begin, end: cells[begin:end], block=2) if lazy else cells
-    found = gaps(column)
-    assert found.dtype == bool
-    assert found.astype(int).tolist() == expected
+    assert holds_numbers(column) is expected
 
 
 def test_rows_and_cells_of_several_targets() -> None:
-    columns = {"a": ["1", "NA", "3", "NA"], "b": ["x", "NA", None, ""]}
-    table = Table(columns=columns, name="t", root=Path())
+    columns = {"a": ["1", "NA", "3", " NA"], "b": ["x", "NA", None, ""]}
+    table = emptied(Table(columns=columns, name="t", root=Path()), ["a", "z"])
+    assert list(table["a"]) == ["1", None, "3", None]
     assert answered(table, ("a",)).tolist() == [True, False, True, False]
     assert answered(table, ("a", "b")).tolist() == [True, True, True, False]
     assert cells_of(table, ("a", "b"), np.array([1, 2])) == [(None, "NA"), ("3", None)]

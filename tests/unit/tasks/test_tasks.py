@@ -55,6 +55,10 @@ def test_labels_keep_their_type_and_whole_floats_are_whole() -> None:
         (["-1", "0.5"], [-1, 0.5]),
         ([False, True], ["False", "true"]),
         (["FALSE", "TRUE"], [False, True]),
+        ([False, True], [0, 1]),  # a flag
+        ([0, 1], [False, True]),
+        (["0", "1"], [False, True]),
+        (["false", "true"], ["0", "1.0"]),
         (["2024-01-01", "2024-05-01"], [date(2024, 1, 1), datetime(2024, 5, 1)]),
         ([Decimal("1"), Decimal("2.5")], ["1.0", 2.5]),
         ([1, "1", 0], [1.0, "1", "0"]),  # both are known, each as itself
@@ -82,6 +86,17 @@ def test_one_whole_number_written_in_two_ways_is_one_class() -> None:
     task = Classification.fit(["1", "1.0", "2.00", "2", "1.5", "01"] * 3, column="y")
     assert task.labels == ("01", "1", "1.5", "2")
     assert task.encode(["1.0", "2.00", "01"], column="y").tolist() == [1, 3, 0]
+
+
+def test_flags_of_one_column_may_be_written_either_way_but_three_classes_are_no_flags() -> None:
+    assert Classification.fit([True, 1, False, 0] * 2, column="y").width == 2
+    task = Classification.fit(["0", "1", "2"] * 2, column="y")
+    assert unseen(task, task.opened([True], column="y")) == ["True"]
+
+
+def test_ranks_have_one_text_each() -> None:
+    task = TASKS.load("ordinal").fit([1, 2, "1", "2", 3], column="y")
+    assert task.encode([1, "1", 2, "2.0", 3], column="y").tolist() == [0, 0, 1, 1, 2]
 
 
 def test_labels_that_read_alike_have_names_of_their_own() -> None:

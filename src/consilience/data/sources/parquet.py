@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -73,10 +74,14 @@ def write(columns: Mapping[str, Sequence[Any]], file: Path, path: Path) -> None:
 
 
 def _array(cells: list[Any], arrow: Any) -> Any:
-    try:
-        return arrow.array(cells)
-    except OverflowError:  # whole numbers from 2^63 upwards, as hashes are
-        return arrow.array(cells, arrow.uint64())
+    for kind in (None, arrow.uint64()):
+        try:
+            return arrow.array(cells, kind)
+        except (OverflowError, arrow.ArrowInvalid) as error:
+            if kind is None and not isinstance(error, OverflowError):
+                raise
+    # Ids of more digits than 64 bits have.
+    return arrow.array([None if cell is None else Decimal(cell) for cell in cells], arrow.decimal256(76, 0))
 
 
 def _in_memory(cells: Any) -> Slice:
