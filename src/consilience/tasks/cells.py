@@ -23,10 +23,10 @@ def clean(cell: Any) -> Any:
     """A label as it is compared: trimmed text, whole numbers that are whole, dates as they are written."""
     if isinstance(cell, str):
         return cell.strip()
-    if isinstance(cell, float | Decimal) and cell == cell and cell % 1 == 0:
+    if isinstance(cell, float) and cell.is_integer():
         return int(cell)  # a column of whole numbers with gaps arrives as floats
     if isinstance(cell, Decimal):
-        return float(cell)
+        return int(cell) if cell.is_finite() and cell == cell.to_integral_value() else float(cell)
     if isinstance(cell, datetime):
         return cell.isoformat(" ").removesuffix(" 00:00:00")
     if isinstance(cell, date):
