@@ -18,8 +18,9 @@ from consilience.core.errors import DataError, UserError, unknown
 from consilience.core.files import Stored
 from consilience.core.registry import Family
 from consilience.data.table import BLOCK, HEAVY, LazyColumn, Table, blocks, pick
+from consilience.data.target import holds_numbers
 from consilience.modalities import MODALITIES
-from consilience.modalities.base import ColumnSample, Evidence, Modality, blanks
+from consilience.modalities.base import MISSING_MARKERS, ColumnSample, Evidence, Modality, blanks
 
 SAMPLE = 1_000
 _EXACT = 100_000
@@ -351,6 +352,8 @@ def _report(
             examples=(),
         )
     markers = () if choice is None else parts[choice.modality].markers
+    if target and holds_numbers(table[column]):
+        markers = MISSING_MARKERS
     present, distinct = _count(table[column], markers)
     kind, reason = ("target", "the target") if target else ("empty", "no cell in it")
     if choice is not None:

@@ -63,11 +63,11 @@ class Labels(Sequence[Any]):
         stands for all."""
         distinct: dict[Any, Any] = {}
         for label in dict.fromkeys((type(cell), cell) for cell in cells):
-            kind, text = label[0], written(label[1])
-            if kind is bool or (kind is int and label[1] in (0, 1)):
-                kind, text = int, str(int(label[1]))  # flags of one column may be written either way
-            key = (kind, text) if kind is int or (kind is str and text.lstrip("-").isdecimal()) else label
-            distinct[key] = min(distinct.get(key, label[1]), label[1], key=lambda one: (len(str(one)), str(one)))
+            kind, value = label
+            text = str(int(value)) if kind is bool else written(value)  # flags of one column may be written either way
+            whole = kind in (bool, int) or (kind is str and text.lstrip("-").isdecimal())
+            key = (str if kind is str else int, text) if whole else label
+            distinct[key] = min(distinct.get(key, value), value, key=lambda one: (len(str(one)), str(one)))
         return cls(sorted(distinct.values(), key=lambda label: (type(label).__name__, label)))
 
     def find(self, label: Any) -> int | None:

@@ -140,6 +140,10 @@ class Multilabel(Task):
         return np.arange(len(target)), target[:, : self.width]
 
     @property
+    def numbers(self) -> tuple[bool, ...]:
+        return (False,) * max(1, len(self.columns))
+
+    @property
     def width(self) -> int:
         return len(self.labels)
 

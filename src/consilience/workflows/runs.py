@@ -25,6 +25,7 @@ from consilience.core.config import dump_toml, encode
 from consilience.core.errors import ConfigError, UserError
 from consilience.core.progress import Deadline
 from consilience.workflows.config import RunConfig, resolve
+from consilience.workflows.kept import CHECKPOINTS
 
 RUN, PROGRESS = "run.json", "progress.json"
 _BEAT = 1.0
@@ -55,13 +56,16 @@ def new_run(out: str | Path | None) -> Path:
 class Run:
     """A run folder that this process alone works in, and the clock of its time budget. Use it in a `with`."""
 
-    def __init__(self, folder: Path, config: RunConfig, facts: Mapping[str, Any], progress: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, config: RunConfig, facts: Mapping[str, Any], progress: dict[str, Any], *, made: bool = False
+    ) -> None:
+        """`made`: the folder is this run's own."""
         self.folder, self.config, self.facts = folder, config, facts
         self._progress, self._before, self._since = progress, float(progress["seconds"]), time.monotonic()
         self._writing, self._ended = threading.Lock(), threading.Event()
         self._heart = threading.Thread(target=self._beat, name="time used", daemon=True)
         self._locked = _lock(folder)
-        self._made = self._refused = False
+        self._made, self._refused = made, False
 
     @classmethod
     def begin(cls, folder: Path, config: RunConfig, facts: Mapping[str, Any], *, used: float) -> Run:
@@ -72,9 +76,7 @@ class Run:
         progress = {"seconds": used, "time_budget": config.time_budget, "contents": None, "result": None}
         facts = {"consilience": __version__, **facts, "config": encode(config)}
         write_text(folder / RUN, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
-        run = cls(folder, config, facts, progress)
-        run._made = made
-        return run
+        return cls(folder, config, facts, progress, made=made)
 
     @classmethod
     def reopen(cls, folder: Path) -> Run:
@@ -151,7 +153,7 @@ class Run:
         where anything was trained, or another process has begun a run in the folder since."""
         with suppress(OSError):
             mine = os.path.samestat(os.fstat(self._locked.fileno()), os.stat(self.folder / RUN))
-            if not mine or (self.folder / "checkpoints").exists():
+            if not mine or (self.folder / CHECKPOINTS).exists():
                 return
             with self._writing:
                 self._refused = True
@@ -203,7 +205,7 @@ class Begun:
 
 def sweep(folder: Path) -> None:
     """Remove what a killed process left half-written."""
-    for path in [*folder.iterdir(), *folder.glob("checkpoints/*/.*")]:
+    for path in [*folder.iterdir(), *folder.glob(f"{CHECKPOINTS}/*/.*")]:
         if _LEFT_OVER.fullmatch(path.name):
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)

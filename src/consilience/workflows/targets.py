@@ -40,8 +40,8 @@ def truth(model: Model, table: Table, *, reporter: Reporter) -> Truth:
     """The rows of a table that have the model's target. Says what is left out, raises DataError where all is."""
     columns = model.targets or (model.target,)
     kept, weights, notes = weighed({"train": table}, model.weight if model.weight in table.columns else None)
-    known = model.task.numbers if len(model.task.numbers) == len(columns) else [False] * len(columns)
-    table = emptied(kept["train"], [name for name, numbers in zip(columns, known, strict=True) if numbers])
+    numbers = zip(columns, model.task.numbers, strict=True)
+    table = emptied(kept["train"], [name for name, only in numbers if only])
     rows = np.flatnonzero(answered(table, columns) | model.task.reads_blank)
     if not len(rows):
         raise DataError(f"{table.name}: no row with a target in {model.target!r}, so there is nothing to compare with")

@@ -216,7 +216,9 @@ def test_words_for_nothing_are_missing_where_the_modality_says_so():
         "category": ["red", "N/A", "blue", "red"] * 30,
         "text": [f"NA is the story number {n}" for n in range(119)] + ["NA"],
         "y": ["a", "b"] * 60,
+        "z": ["1", "NA", "2"] * 40,
     }
     table = Table(columns=columns, name="t", root=Path())
-    found = {report.name: (report.missing, report.distinct) for report in infer(table, target=("y",)).columns}
+    found = {report.name: (report.missing, report.distinct) for report in infer(table, target=("y", "z")).columns}
+    assert found.pop("z") == (pytest.approx(1 / 3), 2)
     assert found == {"number": (0.5, 2), "category": (0.25, 2), "text": (0.0, 120), "y": (0.0, 2)}
