@@ -143,19 +143,9 @@ def examine(
     shares = exam.shapley()
     combined = exam.subsets()
     cost = exam.cost(reporter)
-    copies: list[Shared] = []
-    found: list[Suspect] = []
-    looked = subject.train is not None and loaded is not None and deadline.left > 0
-    if looked and subject.train is not None and loaded is not None:
-        copies, skipped = suspects.shared((subject.train, loaded[0]), (subject.held, loaded[1]), subject.inputs)
-        exam.skipped += skipped
-        powers = {name: _power(scores, nothing, exam.judge.metric) for name, scores in alone.items()}
-        found = suspects.suspected(
-            subject.train, subject.held, subject.inputs, powers=powers, apart=targets, group=group, seed=seed
-        )
-    else:
-        why = "the training rows are not at hand" if loaded is None else "time was up"
-        exam.skipped.append(f"{why}: leaks and copies across the split were not looked for")
+    powers = {name: _power(scores, nothing, exam.judge.metric) for name, scores in alone.items()}
+    in_data = _in_the_data(exam, subject, loaded, powers, apart=targets, group=group, seed=seed)
+    copies, found = ([], []) if in_data is None else in_data
     lost = exam.retrained(combined, every=form == "full")
     if subject.recipe is None and len(exam.names) > 1:
         exam.skipped.append("subsets of inputs are of the model masked, not of models trained without the others")
@@ -179,7 +169,7 @@ def examine(
     twins = [_copy(item, subject) for item in copies]
     findings = [item["said"] for item in [*named, *twins]]
     findings += [given["said"] for given in inputs.values() if given["verdict"] in verdicts.FINDINGS]
-    clean = verdicts.say("clean" if looked else "clean_inputs")
+    clean = verdicts.say("clean_inputs" if in_data is None else "clean")
     rest = [given["said"] for given in inputs.values() if given["said"] not in findings]
     return {
         "form": form,
@@ -202,6 +192,30 @@ def examine(
         "skipped": exam.skipped,
         "seconds": round(time.monotonic() - started, 2),
     }
+
+
+def _in_the_data(
+    exam: Examination,
+    subject: Subject,
+    loaded: tuple[Dataset, Dataset] | None,
+    powers: Mapping[str, float],
+    *,
+    apart: Sequence[str],
+    group: str | None,
+    seed: int,
+) -> tuple[list[Shared], list[Suspect]] | None:
+    """Among all rows of the subject, copies across the split, and columns that know too much (see suspects.py); None
+    where nobody could look."""
+    if subject.train is None or loaded is None or not exam.deadline.left > 0:
+        why = "the training rows are not at hand" if loaded is None else "time was up"
+        exam.skipped.append(f"{why}: leaks and copies across the split were not looked for")
+        return None
+    copies, skipped = suspects.shared((subject.train, loaded[0]), (subject.held, loaded[1]), subject.inputs)
+    exam.skipped += skipped
+    found = suspects.suspected(
+        subject.train, subject.held, subject.inputs, powers=powers, apart=apart, group=group, seed=seed
+    )
+    return copies, found
 
 
 def _judged(
