@@ -16,10 +16,10 @@ RUNTIME_STAMP := $(RUNTIME)/.installed
 PYTEST = env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo test test-fast runtime-test docs-test reference lint types format bench clean
+.PHONY: help setup dev demo test test-fast runtime-test older-cpu-test docs-test reference lint types format bench clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(USER_STAMP) ## create .venv with everything a user needs
 	@echo "Ready. Try: $(BIN)/consilience --help"
@@ -35,6 +35,10 @@ test: $(DEV_STAMP) ## set up, then run all tests (under 15 minutes on 2 cores)
 
 test-fast: $(DEV_STAMP) ## set up, then run the tests that are not slow (under 2 minutes)
 	$(PYTEST) -m "not slow" $(ARGS)
+
+older-cpu-test: $(DEV_STAMP) ## run the contract of encoders as on processors without AVX-512, and without AVX2
+	for level in avx2 default; do ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=$$level $(PYTEST) \
+	  tests/contract/test_encoders.py tests/contract/test_encoders_train.py tests/unit/train $(ARGS) || exit 1; done
 
 runtime-test: $(DEV_STAMP) $(RUNTIME_STAMP) ## predict and serve an exported model with the base install alone
 	OMP_NUM_THREADS=1 $(BIN)/python tests/runtime/make_model.py build/runtime

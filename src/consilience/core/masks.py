@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from consilience.core.precision import run_recurrent
+
 
 def masked(values: Any, mask: Any) -> Any:
     """Values [N, T, D] with masked positions set to zero (even NaN and infinity)."""
@@ -69,7 +71,7 @@ def _read(network: Any, values: Any, mask: Any, turn: Any) -> Any:
     length = mask.shape[1]
     end = length + torch.arange(length, device=mask.device)
     order = torch.argsort(torch.where(mask, turn, end), dim=1)
-    said, _ = network(_pick(values, order))
+    said, _ = run_recurrent(network, _pick(values, order))
     return _pick(said, turn.masked_fill(~mask, 0))
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from consilience.core import memory
 from consilience.core.batch import Batch
+from consilience.core.precision import can_run_bf16
 from consilience.core.progress import Deadline, Reporter
 from consilience.core.seeding import derive, generator
 from consilience.models.network import to_device
@@ -133,6 +134,8 @@ def train(
     anchor = view.index[batches.anchor(view, names)]
     steps = sum(1 for _ in batches.epoch(anchor, rows=config.batch_rows, rng=np.random.default_rng(0)))
     began, started = time.process_time(), time.monotonic()
+    for kind in fp32_layers(model, config):
+        reporter.say(f"this processor has no bf16 {kind}: those layers are trained in fp32, the others in bf16")
     validate(model)  # only to know how long it takes
     pace = _Pace(config, steps, deadline, time.monotonic() - started)
     step = _Stepper(model, view, target, task, config, names, generator(seed, "batches"), weights)
@@ -283,6 +286,15 @@ def bf16(config: TrainConfig, device: torch.device) -> bool:
     if config.precision != "auto":
         return config.precision == "bf16"
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def fp32_layers(model: nn.Module, config: TrainConfig) -> list[str]:
+    """Kinds of layers of a model that stay in fp32 when the rest is trained in bf16: the device cannot do otherwise."""
+    device = next(model.parameters()).device
+    if not bf16(config, device):
+        return []
+    kinds = {type(layer) for layer in model.modules() if isinstance(layer, nn.RNNBase)}
+    return sorted(kind.__name__ for kind in kinds if not can_run_bf16(kind, device.type))
 
 
 def seed_everything(seed: int) -> None:

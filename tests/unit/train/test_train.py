@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from torch import nn
 
+from consilience.core import precision
 from consilience.core.batch import Batch, Output, Tokens
 from consilience.core.errors import ConfigError
 from consilience.core.progress import Deadline, Reporter
@@ -20,7 +21,7 @@ from consilience.models.view import Source, View
 from consilience.tasks.classification import Classification
 from consilience.train import batches, optim, schedule
 from consilience.train.config import TrainConfig, refuse_idle
-from consilience.train.run import bf16, train
+from consilience.train.run import bf16, fp32_layers, train
 
 
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=200), st.integers(1, 40), st.integers(0, 5))
@@ -162,6 +163,31 @@ def test_bf16_trains_in_half_and_keeps_whole_weights(tmp_path) -> None:
     assert history.epochs[history.best - 1]["valid_score"] > 0.85
     assert not bf16(TrainConfig(), torch.device("cpu")), "on a CPU only when asked to"
     assert not bf16(TrainConfig(precision="fp32"), torch.device("cuda"))
+
+
+@pytest.mark.parametrize("kind", [torch.nn.LSTM, torch.nn.GRU, torch.nn.RNN])
+def test_layers_that_a_processor_has_no_bf16_for_are_trained_in_fp32_and_named(kind, monkeypatch) -> None:
+    network = kind(4, 4, batch_first=True)
+    config, values = TrainConfig(precision="bf16", device="cpu"), torch.randn(2, 3, 4)
+    plain = network(values)[0]
+    for possible in (True, False):
+        monkeypatch.setattr(precision, "_trains_on_cpu", lambda _, possible=possible: possible)
+        assert fp32_layers(network, config) == ([] if possible else [kind.__name__])
+        assert fp32_layers(network, TrainConfig(precision="fp32", device="cpu")) == []
+    with torch.autocast("cpu", torch.bfloat16):
+        said = precision.run_recurrent(network, values.bfloat16())[0]
+    assert said.dtype == torch.float32
+    assert torch.allclose(said, plain, atol=0.02)
+
+
+def test_whether_bf16_can_be_had_is_found_out_without_touching_random_numbers() -> None:
+    torch.manual_seed(7)
+    precision._trains_on_cpu.cache_clear()
+    precision.can_run_bf16(torch.nn.LSTM, "cpu")
+    drawn = torch.rand(3)
+    torch.manual_seed(7)
+    assert torch.equal(drawn, torch.rand(3))
+    assert precision.can_run_bf16(torch.nn.LSTM, "cuda"), "only CPUs may fail"
 
 
 @pytest.mark.parametrize(
