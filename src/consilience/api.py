@@ -9,6 +9,7 @@ from typing import Any
 from consilience.bundle.load import load
 from consilience.bundle.model import Model
 from consilience.core.errors import UserError
+from consilience.core.files import media_root as _root
 from consilience.core.progress import Reporter
 from consilience.core.result import FitResult
 
@@ -66,10 +67,17 @@ def fit(
 
 
 def predict(
-    run: str | Path, rows: Any, *, media_root: str | Path | None = None, allow_urls: Sequence[str] = ()
+    run: str | Path,
+    rows: Any,
+    *,
+    media_root: str | Path | None = None,
+    confine: bool = False,
+    allow_urls: Sequence[str] = (),
 ) -> list[Any]:
-    """One answer for each row of a table. To answer often, `load` once and use `Model.predict`."""
-    return load(run).predict(rows, root=Path(media_root) if media_root else None, allow_urls=allow_urls)
+    """One answer for each row of a table. To answer often, `load` once and use `Model.predict`.
+
+    `media_root`: where relative paths in cells start; `confine`: nothing outside of it is opened."""
+    return load(run).predict(rows, root=_root(media_root, confine=confine), allow_urls=allow_urls)
 
 
 def evaluate(
@@ -79,13 +87,14 @@ def evaluate(
     by: str | None = None,
     html: str | Path | None = None,
     media_root: str | Path | None = None,
+    confine: bool = False,
     allow_urls: Sequence[str] = (),
 ) -> dict[str, Any]:
     """{"metrics": {name: {"value", "ci95"}}, "rows", "bad_cells", "by"} of a run or bundle on a table with targets.
     `html`: where to write a page for people."""
     from consilience.workflows.answer import evaluate as run_evaluate
 
-    root = Path(media_root) if media_root else None
+    root = _root(media_root, confine=confine)
     page = Path(html) if html else None
     return run_evaluate(Path(run), table, by=by, html=page, root=root, hosts=allow_urls, seed=0, reporter=Reporter())
 
@@ -96,6 +105,7 @@ def audit(
     *,
     html: str | Path | None = None,
     media_root: str | Path | None = None,
+    confine: bool = False,
     allow_urls: Sequence[str] = (),
     seconds: float = 300.0,
 ) -> dict[str, Any]:
@@ -106,7 +116,7 @@ def audit(
     """
     from consilience.workflows.audit_run import audit as run_audit
 
-    root = Path(media_root) if media_root else None
+    root = _root(media_root, confine=confine)
     page = Path(html) if html else None
     return run_audit(Path(run), table, html=page, root=root, hosts=allow_urls, seconds=seconds, reporter=Reporter())
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from consilience.cli.output import Terminal, print_json, print_table
-from consilience.cli.tables import add_allow_url, add_table, the_table
+from consilience.cli.tables import add_allow_url, add_media_root, add_table, the_media_root, the_table
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
@@ -14,7 +14,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
     add_table(command, "rows with the target column (default: those that the run held out)", optional=True)
     add_allow_url(command)
     command.add_argument("--html", metavar="F", help="also write a page for people")
-    command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
+    add_media_root(command)
     command.add_argument("--time-budget", metavar="TIME", default="5m", help="for the audit (default: 5m)")
     command.add_argument(
         "--json", action="store_true", help="print one JSON object and nothing else on standard output"
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
         Path(args.run_folder),
         the_table(args.table) if args.table else None,
         html=Path(args.html) if args.html else None,
-        root=Path(args.media_root) if args.media_root else None,
+        root=the_media_root(args),
         hosts=args.allow_url,
         seconds=parse_seconds(args.time_budget),
         reporter=Terminal(),

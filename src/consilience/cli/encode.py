@@ -7,7 +7,7 @@ from pathlib import Path
 
 from consilience.cli.fit import backbone_arguments, backbone_flags
 from consilience.cli.output import Terminal, print_json, print_table
-from consilience.cli.tables import add_table, the_table
+from consilience.cli.tables import add_media_root, add_table, the_media_root, the_table
 from consilience.core.errors import UserError
 
 
@@ -17,7 +17,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--tokens", choices=("pooled", "all"), default="pooled", help="keep one vector of a cell, or several (pooled)"
     )
-    command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
+    add_media_root(command)
     command.add_argument(
         "--input", action="append", default=[], metavar="NAME=KIND:COL[,COL…]", help="make an input by hand, as for fit"
     )
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         config=decode(PretrainedConfig, settings, "pretrained"),
         inputs={name: (kind, columns) for name, kind, columns in map(parse_input, args.input)},
         ignore=args.ignore,
-        root=Path(args.media_root) if args.media_root else None,
+        root=the_media_root(args),
         workers=args.workers,
         reporter=Terminal(),
     )

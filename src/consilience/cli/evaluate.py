@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from consilience.cli.output import Terminal, print_json, print_table, show_metric
-from consilience.cli.tables import add_allow_url, add_table, the_table
+from consilience.cli.tables import add_allow_url, add_media_root, add_table, the_media_root, the_table
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
@@ -15,7 +15,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--by", metavar="COL", help="also for each value of this column")
     command.add_argument("--html", metavar="F", help="also write a page for people, worst errors included")
     add_allow_url(command)
-    command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
+    add_media_root(command)
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap intervals (default: 0)")
     command.add_argument(
         "--json", action="store_true", help="print one JSON object and nothing else on standard output"
@@ -25,7 +25,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from consilience.workflows.answer import evaluate
 
-    root = Path(args.media_root) if args.media_root else None
+    root = the_media_root(args)
     found = evaluate(
         Path(args.run_folder),
         the_table(args.table),

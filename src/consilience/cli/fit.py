@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from consilience.cli.output import Terminal, print_json, print_table, show_metric
-from consilience.cli.tables import add_allow_url, add_table, the_table
+from consilience.cli.tables import add_allow_url, add_media_root, add_table, the_table
 from consilience.core.errors import UserError
 
 
@@ -20,7 +20,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
         "--split", metavar="A,B,C", help="shares for training, validation, test (default: 0.7,0.15,0.15)"
     )
     command.add_argument("--group", metavar="COL", help="rows that agree in this column stay on one side of the split")
-    command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
+    add_media_root(command)
     add_allow_url(command)
     command.add_argument("--weight", metavar="COL", help="how much each row counts; 0 takes it out")
     command.add_argument(
@@ -100,6 +100,7 @@ def flags(args: argparse.Namespace) -> dict[str, Any]:
         "group": args.group,
         "weight": args.weight,
         "media_root": args.media_root,
+        "confine": args.confine or None,
         "allow_urls": args.allow_url or None,
         "store": args.store,
         "ignore": args.ignore or None,

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from consilience.cli.output import print_json, print_table
-from consilience.cli.tables import add_table, the_table
+from consilience.cli.tables import add_media_root, add_table, the_media_root, the_table
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--ignore", action="append", default=[], metavar="COL", help="leave a column out (may be repeated)"
     )
-    command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
+    add_media_root(command)
     command.add_argument(
         "--json", action="store_true", help="print one JSON object and nothing else on standard output"
     )
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     from consilience.data.infer import parse_input
     from consilience.workflows.inspect import inspect
 
-    root = Path(args.media_root) if args.media_root else None
+    root = the_media_root(args)
     inputs = {name: (kind, columns) for name, kind, columns in map(parse_input, args.input)}
     found = inspect(the_table(args.table), target=args.target, inputs=inputs, ignore=args.ignore, root=root)
     if args.json:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from consilience.cli.output import Terminal
-from consilience.cli.tables import add_allow_url, add_table, the_table
+from consilience.cli.tables import add_allow_url, add_media_root, add_table, the_media_root, the_table
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", metavar="FILE", help=".csv, .parquet or .jsonl (default: CSV on standard output)")
     command.add_argument("--proba", action="store_true", help="also one column proba_<class> for every class")
     add_allow_url(command)
-    command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
+    add_media_root(command)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
 
     reporter = Terminal()
     out = Path(args.out) if args.out else None
-    root = Path(args.media_root) if args.media_root else None
+    root = the_media_root(args)
     found = predict(
         Path(args.run_folder),
         the_table(args.table),

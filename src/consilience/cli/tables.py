@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from consilience.core.files import media_root
+
 KINDS = (
     ".csv, .tsv, .jsonl (also .gz), .parquet, .tar shards, or a folder; several of one kind, with commas, or a pattern "
     "such as 'data/*.csv' or 's-{000..004}.tar', are one table"
@@ -17,6 +19,20 @@ def add_table(command: argparse.ArgumentParser, what: str = "", *, optional: boo
     """`what`: the rows that are wanted."""
     text = f"{what}: {KINDS}" if what else KINDS
     command.add_argument("table", metavar="TABLE", nargs="*" if optional else "+", help=text)
+
+
+def add_media_root(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
+    command.add_argument(
+        "--confine",
+        action="store_true",
+        help="keep to the folder given with --media-root: absolute paths and links that lead out of it are refused",
+    )
+
+
+def the_media_root(args: argparse.Namespace) -> Path | None:
+    """What --media-root and --confine say."""
+    return media_root(args.media_root, confine=args.confine)
 
 
 def add_allow_url(command: argparse.ArgumentParser) -> None:

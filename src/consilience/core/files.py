@@ -1,4 +1,4 @@
-"""From a media cell to bytes: a path under the media root, a data URL, base64, bytes, or a place in another file.
+"""From a media cell to bytes: a path from the media root, a data URL, base64, bytes, or a place in another file.
 
 The one file that opens users' media. Refuses to know what they hold.
 """
@@ -10,17 +10,21 @@ import binascii
 import io
 import os
 import re
+import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes
 
-from consilience.core.errors import BadCell
+from consilience.core.errors import BadCell, UserError
 
 _SHORTEST = 64
 """Characters from which base64 without a `data:` before it is told from a word; a picture has more."""
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*|[A-Za-z0-9_\-\s]+={0,2}\s*")
 _HEX = re.compile(r"[0-9a-fA-F\s]+")
+_DRIVE = re.compile(r"\s*[A-Za-z]:[\\/]")
+_POINTER, _POINTER_BYTES = b"version https://git-lfs", 1024
 _DATA_URL = re.compile(r"data:[\w.+-]*(/[\w.+-]*)?(;[^,]{0,200})?,", re.IGNORECASE)
 
 
@@ -87,6 +91,32 @@ class _Window(io.RawIOBase):
         super().close()
 
 
+class Followed(type(Path())):  # type: ignore[misc] - the class of paths on this machine
+    """The media root of a table that is the user's own: absolute paths, `..` and links may lead out of it.
+
+    Any other `Path` is left by nothing, which is what a server needs. So a root that loses its class on the way refuses
+    too much, never too little.
+    """
+
+
+class Confined(type(Path())):  # type: ignore[misc]
+    """A media root that the user wants kept to: `followed` leaves it as it is."""
+
+
+def media_root(folder: str | os.PathLike[str] | None, *, confine: bool) -> Path | None:
+    """What the user said of where paths start. Raises UserError for `confine` without a folder."""
+    if folder is None:
+        if confine:
+            raise UserError("--confine keeps to the folder given with --media-root; name that folder too")
+        return None
+    return Confined(folder) if confine else Path(folder)
+
+
+def followed(root: Path) -> Path:
+    """The root of a user's own table."""
+    return root if isinstance(root, Confined | Followed) else Followed(root)
+
+
 @lru_cache(maxsize=8)
 def _real(root: Path) -> Path:
     """Thousands of cells share a root: its links are followed once. Absolute, for the working directory changes."""
@@ -94,21 +124,24 @@ def _real(root: Path) -> Path:
 
 
 def resolve(cell: str, root: Path) -> Path:
-    """The file a path cell means. Relative paths start at `root`; nothing outside `root` is opened, links included.
+    """The file a path cell means. Relative paths start at `root`; nothing outside `root` is opened, links included,
+    unless it is `Followed`.
 
+    A path that leads nowhere as it is written is looked for as people mean it: without blanks or quotes around it, with
+    slashes for backslashes, with accents composed otherwise, in other letter case; but only where one file fits.
     Raises BadCell: a URL, a NUL byte, outside the root, absent, not a file.
     """
     if "\0" in cell:
         raise BadCell("the path contains a NUL byte")
-    if "://" in cell[:12]:
+    if "://" in cell[:12] and not cell.lstrip().lower().startswith("file://"):
         raise BadCell("the cell is a URL; URLs are not fetched unless their host is allowed (--allow-url HOST)")
-    path = Path(cell)
     try:
-        full = Path(os.path.realpath(path if path.is_absolute() else root / path))
-        if not full.is_relative_to(_real(root.absolute())):
-            raise BadCell("the path is outside the media root (choose it with --media-root)")
-        if not full.exists():
-            raise BadCell("no such file")
+        for written in _spellings(cell):
+            full = _inside(written, root)
+            if full.exists():
+                break
+        else:
+            full = _lookalike(written, root)
         if not full.is_file():
             raise BadCell("not a regular file")
     except OSError as error:
@@ -116,6 +149,68 @@ def resolve(cell: str, root: Path) -> Path:
     except UnicodeEncodeError as error:
         raise BadCell("the path is not a valid file name") from error
     return full
+
+
+def _inside(written: str, root: Path) -> Path:
+    """The path without links; BadCell where it may not be opened."""
+    path = Path(written)
+    full = Path(os.path.realpath(path if path.is_absolute() else root / path))
+    if not isinstance(root, Followed) and not full.is_relative_to(_real(root.absolute())):
+        raise BadCell("the path is outside the media root (choose it with --media-root)")
+    return full
+
+
+def _spellings(cell: str) -> Iterator[str]:
+    """As it is written, and without what surrounds a path where people copy it from."""
+    yield cell
+    plain = cell.strip().strip("\ufeff\u200b").strip()
+    if len(plain) > 2 and plain[0] == plain[-1] and plain[0] in "\"'":
+        plain = plain[1:-1].strip()
+    if plain.lower().startswith("file://"):
+        plain = unquote(plain[7:].removeprefix("localhost"))
+    if plain != cell:
+        yield plain
+    if "\\" in plain:
+        yield plain.replace("\\", "/")
+
+
+def _lookalike(written: str, root: Path) -> Path:
+    """The one file whose path reads the same, folder by folder. BadCell where there is none, or more than one."""
+    path = Path(written)
+    here = Path(path.anchor) if path.is_absolute() else root
+    for name in path.parts[1:] if path.is_absolute() else path.parts:
+        if name in (os.curdir, os.pardir) or os.path.lexists(here / name):
+            here = here / name
+            continue
+        alike = _entries(here).get(_folded(name), ()) if os.path.isdir(here) else ()
+        if len(alike) > 1:
+            raise BadCell(f"no such file; {len(alike)} files of nearly that name are there")
+        if not alike:
+            raise BadCell("no such file" + (" (a path of a Windows drive)" if _DRIVE.match(written) else ""))
+        here = here / alike[0]
+    if os.path.islink(here) and not here.exists():
+        raise BadCell(
+            "the link leads to a file that is not there; get its content first (dvc pull, git annex get, or download the "
+            "data set again)"
+        )
+    return _inside(str(here.absolute()), root)
+
+
+def _entries(folder: Path) -> dict[str, tuple[str, ...]]:
+    return _listed(str(folder), os.stat(folder).st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _listed(folder: str, changed: int) -> dict[str, tuple[str, ...]]:
+    """Names in a folder by how they read; listed once until the folder changes."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in os.listdir(folder):
+        found[_folded(name)] = (*found.get(_folded(name), ()), name)
+    return found
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def open_cell(cell: str | bytes, root: Path, max_bytes: int | None = None, *, max_file: int | None = None) -> BinaryIO:
@@ -133,8 +228,14 @@ def open_cell(cell: str | bytes, root: Path, max_bytes: int | None = None, *, ma
     if (held := inline(cell, root, max_bytes)) is not None:
         return io.BytesIO(held)
     full = resolve(cell, root)
-    _check_file(full.stat().st_size, max_bytes, max_file)
-    return full.open("rb")
+    size = full.stat().st_size
+    _check_file(size, max_bytes, max_file)
+    file = full.open("rb")
+    if size < _POINTER_BYTES and file.read(len(_POINTER)) == _POINTER:
+        file.close()
+        raise BadCell("a Git LFS pointer, not the file itself; get its content first (git lfs pull)")
+    file.seek(0)
+    return file
 
 
 def read(cell: str | bytes, *, root: Path, max_bytes: int) -> bytes:

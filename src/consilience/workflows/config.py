@@ -44,7 +44,9 @@ class DataConfig:
     allow_urls: tuple[str, ...] = ()
     """Hosts (HOST or HOST:PORT) whose URLs in media cells are fetched; of other hosts nothing is."""
     media_root: str | None = None
-    """Folder that relative paths start from and that no path may leave; the table's own folder when not given."""
+    """Folder that relative paths start from; the table's own folder when not given."""
+    confine: bool = False
+    """Keep to `media_root`: absolute paths, `..` and links that lead out of it are refused."""
     ignore: tuple[str, ...] = ()
     """Columns to leave out."""
     weight: str | None = None

@@ -17,6 +17,7 @@ from consilience.bundle.manifest import write_text
 from consilience.bundle.model import Model
 from consilience.bundle.save import save
 from consilience.core.errors import UserError
+from consilience.core.files import media_root
 from consilience.core.optional import lean, require
 from consilience.core.progress import Deadline, Reporter
 from consilience.core.result import FitResult
@@ -78,7 +79,8 @@ def spread(sources: Mapping[str, Any]) -> dict[str, Any]:
 
 def tables_of(sources: Mapping[str, Any], config: RunConfig, *, folder: Path = Path()) -> dict[str, Table]:
     """The tables, read. `folder`: where relative paths start that the user gave."""
-    root = folder / config.data.media_root if config.data.media_root else None
+    given = config.data.media_root
+    root = media_root(folder / given if given else None, confine=config.data.confine)
     return {side: read(source, root=root) for side, source in sources.items()}
 
 

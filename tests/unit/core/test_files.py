@@ -2,12 +2,15 @@
 
 import base64
 import os
+import pickle
+import unicodedata
 import urllib.parse
+from pathlib import Path
 
 import pytest
 
 from consilience.core import files
-from consilience.core.errors import BadCell
+from consilience.core.errors import BadCell, UserError
 from consilience.core.files import read
 
 
@@ -40,7 +43,7 @@ def test_an_absolute_path_inside_is_read(root) -> None:
         ("link.bin", "outside the media root"),
         ("/etc/passwd", "outside the media root"),
         ("none.bin", "no such file"),
-        ("loop.bin", "no such file"),
+        ("loop.bin", "link leads to a file that is not there"),
         (".", "not a regular file"),
         ("empty.bin", "zero bytes"),
         (b"", "zero bytes"),
@@ -54,6 +57,64 @@ def test_an_absolute_path_inside_is_read(root) -> None:
 def test_what_is_not_read_says_why(root, cell, reason) -> None:
     with pytest.raises(BadCell, match=reason):
         read(cell, root=root, max_bytes=10)
+
+
+@pytest.mark.parametrize(
+    "cell", ["../secret.bin", "link.bin", "{tmp}/secret.bin", "../media/link.bin", "file://{tmp}/secret.bin"]
+)
+def test_the_users_own_table_may_lead_anywhere_unless_it_is_confined(root, tmp_path, cell) -> None:
+    cell = cell.format(tmp=tmp_path)
+    assert read(cell, root=files.followed(root), max_bytes=10) == b"secret"
+    travelled = pickle.loads(pickle.dumps(files.followed(root)))  # to a worker process
+    assert read(cell, root=travelled, max_bytes=10) == b"secret"
+    for kept in (root, files.followed(files.media_root(root, confine=True)), Path(files.followed(root))):
+        with pytest.raises(BadCell, match="outside the media root"):
+            read(cell, root=kept, max_bytes=10)
+
+
+def test_to_confine_needs_a_folder() -> None:
+    with pytest.raises(UserError, match="--media-root"):
+        files.media_root(None, confine=True)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        " a.bin", "a.bin\n", "\ufeffa.bin", '"a.bin"', "'a.bin' ", ".\\a.bin", "A.BIN", "sub\\été.bin", "SUB/ÉTÉ.bin",
+        "sub/e\u0301te\u0301.bin", "sub/\u00e9t\u00e9.bin", " sub/../sub\\e\u0301t\u00e9.bin ",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_path_is_found_as_people_write_it(root, cell, form) -> None:
+    (root / "sub").mkdir()
+    (root / "sub" / unicodedata.normalize(form, "été.bin")).write_bytes(b"abc")
+    assert read(cell, root=root, max_bytes=10) == b"abc"
+
+
+def test_the_exact_name_wins_and_two_that_are_alike_are_none(root) -> None:
+    (root / "B.bin").write_bytes(b"B")
+    (root / " a.bin").write_bytes(b"blank")
+    assert read(" a.bin", root=root, max_bytes=10) == b"blank"
+    assert read("b.bin", root=root, max_bytes=10) == b"B"
+    (root / "b.BIN").write_bytes(b"other")
+    with pytest.raises(BadCell, match="2 files of nearly that name"):
+        read("b.bin", root=root, max_bytes=10)
+    assert read("b.BIN", root=root, max_bytes=10) == b"other"
+
+
+@pytest.mark.parametrize("cell", ["C:\\photos\\a.bin", "D:/photos/a.bin"])
+def test_a_path_of_another_system_is_told(root, cell) -> None:
+    with pytest.raises(BadCell, match="Windows drive"):
+        read(cell, root=root, max_bytes=10)
+
+
+def test_what_was_not_fetched_is_told(root) -> None:
+    os.symlink("../.git/annex/objects/a", root / "annexed.bin")
+    (root / "large.png").write_bytes(b"version https://git-lfs.example/spec/v1\noid sha256:0\nsize 3\n")
+    with pytest.raises(BadCell, match="git annex get"):
+        read("annexed.bin", root=files.followed(root), max_bytes=10)
+    with pytest.raises(BadCell, match="git lfs pull"):
+        read("large.png", root=root, max_bytes=1000)
 
 
 def test_size_is_checked_before_reading(root) -> None:

@@ -10,10 +10,12 @@ import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from consilience.core.errors import DataError
+from consilience.core.files import Confined, followed
 from consilience.data.sources import csv, folder, jsonl, memory, parquet, saved, shards
 from consilience.data.sources.paths import expand, is_path, kind
 from consilience.data.sources.several import joined
@@ -57,11 +59,18 @@ def read(source: Any, *, root: Path | None = None, encoding: str = "utf-8") -> T
     a pandas or polars DataFrame, a pyarrow Table, a Hugging Face dataset, a list of dicts (rows), any iterable of dicts
     (read once), a dict of lists (columns), or a Table, which is returned as it is.
 
-    root: where relative paths in cells start; the folder of the file, or the working directory, unless given.
+    root: where relative paths in cells start; the folder of the file, or the working directory, unless given. The table
+    is the user's own, so absolute paths and links are followed wherever they lead, unless the root is `Confined`.
     encoding: of text files. Raises DataError, naming the file and where possible the line.
     """
     if isinstance(source, Table):
         return source
+    table = _read_any(source, root, encoding)
+    confined = isinstance(root, Confined)
+    return replace(table, root=Confined(table.root) if confined else followed(table.root))
+
+
+def _read_any(source: Any, root: Path | None, encoding: str) -> Table:
     if root is not None and not Path(root).is_dir():
         raise DataError(f"media root {root}: there is no such folder")
     if not is_path(source):
