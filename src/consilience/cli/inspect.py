@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from consilience.cli.output import print_json, print_table
 from consilience.cli.tables import add_media_root, add_table, the_media_root, the_table

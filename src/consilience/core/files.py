@@ -190,8 +190,8 @@ def _lookalike(written: str, root: Path) -> Path:
         here = here / alike[0]
     if os.path.islink(here) and not here.exists():
         raise BadCell(
-            "the link leads to a file that is not there; get its content first (dvc pull, git annex get, or download the "
-            "data set again)"
+            "the link leads to a file that is not there; get its content first (dvc pull, git annex get, or download "
+            "the data set again)"
         )
     return _inside(str(here.absolute()), root)
 

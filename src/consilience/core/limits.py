@@ -10,8 +10,8 @@ class Limits:
     bytes: int = 100_000_000
     """Largest file or value of one cell that is read whole, in bytes."""
     pixels: int = 100_000_000
-    """Largest picture, or frame of a film, in pixels, read off its header. Above 178,956,970 it has no effect on
-    pictures: Pillow refuses those."""
+    """Largest image, or frame of a video, in pixels, read off its header; a JPEG, which is decoded at a fraction of its
+    size, may have four times as many. Above 178,956,970 it has no effect on images but JPEG: Pillow refuses those."""
     characters: int = 1_000_000
     """Longest text, in characters; a longer one is a bad cell."""
     stream_bytes: int = 10_000_000_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
 import struct
@@ -178,6 +179,22 @@ def grey16() -> bytes:
     return save(Pillow.fromarray(np.full((32, 32), 128 * 257, np.uint16)))
 
 
+HEIC = base64.b64decode(
+    b"AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAX1tZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAAACJpbG9j"
+    b"AAAAAERAAAEAAQAAAAABoQABAAAAAAAAAh0AAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABodmMxAAAAAA5waXRtAAAAAAABAAAA/Wlw"
+    b"cnAAAADdaXBjbwAAAHZodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQAqQgEBA3AA"
+    b"AAMAkAAAAwAAAwAeoCCBBZbq5Ka5uAhoMCAAAAMDIAAAAwAhYgABAAZEAcFzwIkAAAATY29scm5jbHgAAQANAAaAAAAAFGlzcGUAAAAAAAAA"
+    b"QAAAAEAAAAAoY2xhcAAAAEAAAAABAAAAMAAAAAEAAAAAAAAAAv////AAAAACAAAAEHBpeGkAAAAAAwgICAAAABhpcG1hAAAAAAAAAAEAAQWB"
+    b"AgMFhAAAAiVtZGF0AAACGSgBrxOAlJw9jCV4//JOkzGCGK026XyBhfa2KVHi+DGyrbgIgX8DxAvptdoxlQdnV0m3DEUovrxoNGYkcQQuRH8X"
+    b"cA2ynjaduvgnrfFMoouPZA1jvz/zh7OxlYuMqyEtL20wfq2H9w92LxoxNgqE80DAaSe6pAKFnjZ/dfBAhbFS1FwLkgoQzzlcCVFeVQX1WhYP"
+    b"ghcOk4XeAGhpHsTH8JAjGD2zTYyyx42euKIcz60MwI0BW/Be3Xzd7JqKEJzeO1+t4/6QRoRpX6i01LtOhGhqVHNNxXwngX0jqa2xRXjVULzQ"
+    b"vCmmLCYNBrupyFP9fRQvWRxzgCoC2uohotFIehNmCfwKqZV7bvubygPn3HX7GGshtcmwFgDglmFnB13g9pVJV1M2bIONbbHEsR+BPQzSekCK"
+    b"m4GiL7GqpCTseMbg17yv+s5lO/nA1sMKMD8tQjgCoC2uo2NPoYf90xCmHX37rPPXCX4S5Rk2BvHqgNvKBnOk1uvvvmmf9WBbIWDvnxSaObro"
+    b"nNHxcHwDxNOoOE8B9ce7dVfrVE8sZiN/6UE7W9qLm7/qMTv6oWkNEthzVM6Mrhmgsv0i9OEB1Y9RrVZQbAAM2f6PeUiZrd7SKk2Ap5mzONAV"
+    b"bkE/x4hc+aG4TwmRnf+qlq3NCtU2UI0zJFm1pCSShK1MIrJpV07rjSZou772DRmPgLuRHjQ0AO3JBAkLh6PHliH/4A=="
+)
+"""64 x 48, HEVC inside, as phones write it."""
+
 MODES = {
     "1": (save(flat(1, mode="1")), (255, 255, 255)),
     "L": (save(flat(77, mode="L")), (77, 77, 77)),
@@ -215,6 +232,62 @@ def test_a_variant_that_pillow_cannot_read_is_a_bad_cell() -> None:
     assert "BMP file is of a variant that cannot be read" in reason(bytes(content))
 
 
+DEEP = {
+    "8 bits in 16": (np.uint16, 0, 255, "PNG"),
+    "10 bits": (np.uint16, 0, 1023, "PNG"),
+    "12 bits in TIFF": (np.uint16, 0, 4095, "TIFF"),
+    "14 bits, big-endian": (">u2", 0, 16383, "TIFF"),
+    "16 bits": (np.uint16, 0, 65535, "PNG"),
+    "8 bits in 32": (np.int32, 0, 255, "TIFF"),
+    "CT": (np.int32, -1024, 3071, "TIFF"),
+    "depth in millimetres": (np.int32, 500, 90_000, "TIFF"),
+    "fractions": (np.float32, 0.0, 1.0, "TIFF"),
+    "8 bits as floats": (np.float32, 0.0, 255.0, "TIFF"),
+}
+
+
+@pytest.mark.parametrize("kind", DEEP)
+def test_deep_grey_images_of_a_column_keep_their_levels_and_their_order(kind: str) -> None:
+    dtype, low, high, ending = DEEP[kind]
+    shades = np.linspace(0, 1, 9)[None].repeat(32, 0).repeat(4, 1)[:, :32]
+    bright, dim = (
+        save(Pillow.fromarray((low + shades * part * (high - low)).astype(dtype)), ending) for part in (1.0, 0.5)
+    )
+    config = IMAGE.resolve(Config(size=32), [column([bright, dim])], ["image"])
+    one, half = (IMAGE.load((content,), config, ROOT, Limits())[0].astype(int) for content in (bright, dim))
+    assert len(np.unique(one)) == 8
+    assert one.max() - one.min() > 200
+    assert np.abs((one - one.min()) - 2 * (half - half.min())).max() <= 2, "half as bright is half as bright"
+    again = IMAGE.resolve(Config(size=32), [column([dim, bright])], ["image"])
+    assert again == config, "whatever the order"
+
+
+def test_a_deep_image_brighter_than_those_of_training_is_white() -> None:
+    config = Config(size=32, grey_range=(0.0, 255.0))
+    content = save(Pillow.fromarray(np.full((32, 32), 4095, np.uint16)))
+    assert (load(content, config) == 255).all()
+
+
+def test_images_of_phones_are_read() -> None:
+    value, remarks = IMAGE.load((HEIC,), Config(size=48), ROOT, Limits())
+    assert value.shape == (48, 48, 3)
+    assert not remarks
+    evidence = IMAGE.sniff(column([HEIC, HEIC + b"x"]))
+    assert evidence is not None
+    assert IMAGE.sniff(column([f"IMG_{i}.HEIC" for i in range(9)])) is not None
+
+
+def test_without_the_plug_in_the_reason_names_it(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    assert "consilience[media]" in reason(HEIC)
+
+
+def test_a_photo_of_200_megapixels_is_decoded_at_a_fraction() -> None:
+    content = bytearray(save(Pillow.new("RGB", (16_000, 13_000), (200, 30, 30)), "JPEG", quality=30))
+    assert np.abs(load(bytes(content)).astype(int) - [200, 30, 30]).max() < 12
+    assert "the limit is 40,000" in reason(bytes(content), limits=Limits(pixels=10_000))
+
+
 def test_transparency_shows_the_configured_background() -> None:
     content = MODES["RGBA clear"][0]
     assert (load(content, Config(size=32, background=(10, 20, 30))) == [10, 20, 30]).all()
@@ -229,6 +302,24 @@ def test_animations_give_their_first_frame() -> None:
     for kind in ("GIF", "WEBP", "PNG"):
         value = load(save(frames[0], kind, save_all=True, append_images=frames[1:]))
         assert np.abs(value.astype(int) - [255, 0, 0]).max() < 12
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP", "JPEG", "AVIF"])
+def test_every_format_is_turned_once(kind: str, orientation: int) -> None:
+    pixels = np.zeros((40, 24, 3), np.uint8)
+    pixels[:20, :12] = 255  # white at the top left, once upright
+    undo = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_90"}
+    undo |= {7: "TRANSVERSE", 8: "ROTATE_270"}
+    stored = Pillow.fromarray(pixels)
+    stored = stored if orientation == 1 else stored.transpose(Pillow.Transpose[undo[orientation]])
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    content = save(stored, kind, **({"tiffinfo": {274: orientation}} if kind == "TIFF" else {"exif": exif}))
+    for fit in ("pad", "crop", "squash"):
+        value = load(content, Config(size=32, fit=fit))
+        assert value[3:12, 8:13].mean() > 215, (fit, "white at the top left")
+        assert value[22:29, 20:].mean() < 40, (fit, "black at the bottom right")
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -285,7 +376,7 @@ def test_large_jpegs_are_decoded_small_and_agree_with_the_full_ones() -> None:
 
 def test_wrong_cells_have_reasons(tmp_path: Path) -> None:
     assert "zero bytes" in reason(b"")
-    assert "not a picture" in reason(b"hello, I am a text")
+    assert "not an image" in reason(b"hello, I am a text")
     assert "not a picture" in reason(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
     assert "PNG file is damaged" in reason(b"\x89PNG\r\n\x1a\n" + bytes(50))
     assert "got int" in reason(7)

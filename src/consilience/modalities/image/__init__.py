@@ -90,7 +90,7 @@ class ImageProcessor(Processor):
 
 
 class Image(Modality):
-    """One picture a cell: PNG, JPEG, WebP, BMP, GIF (its first frame) or TIFF (its first page)."""
+    """One picture a cell: PNG, JPEG, WebP, BMP, AVIF, HEIC, GIF (its first frame) or TIFF (its first page)."""
 
     name: ClassVar[str] = "image"
     kinds: ClassVar[tuple[str, ...]] = ("image",)
@@ -107,18 +107,23 @@ class Image(Modality):
         return None if found is None else Evidence(strength=found[0], reason=found[1], kind=self.name)
 
     def resolve(self, config: ImageConfig, columns: Sequence[ColumnSample], kinds: Sequence[str]) -> ImageConfig:
-        """Decides `size`: the median shorter side, rounded, within bounds. Raises UserError for several columns."""
+        """Decides `size` (the median shorter side, rounded, within bounds) and `grey_range`. Raises UserError for
+        several columns."""
         if len(columns) != 1:
             names = ", ".join(repr(column.name) for column in columns)
             raise UserError(
                 f"an image input holds one picture a row, but this one has the columns {names}. "
                 "Make one input of each column; a model can have any number of image inputs."
             )
+        column, low_high = columns[0], config.grey_range
+        looked_at = spread(column.cells, HEADERS)
+        headers = [load.header(cell, column.root) for cell in looked_at]
+        if low_high[0] == low_high[1]:
+            deep = [cell for cell, header in zip(looked_at, headers, strict=True) if header is not None and header[1]]
+            config = replace(config, grey_range=_grey_range(deep, column.root))
         if config.size:
             return config
-        column = columns[0]
-        sizes = (load.header_size(cell, column.root) for cell in spread(column.cells, HEADERS))
-        shorter = [min(size) for size in sizes if size is not None]
+        shorter = [min(header[0]) for header in headers if header is not None]
         if not shorter:
             return replace(config, size=SIZE_UNKNOWN)
         size = SIZE_STEP * round(statistics.median(shorter) / SIZE_STEP)
@@ -161,3 +166,12 @@ class Image(Modality):
         buffer = io.BytesIO()
         Pillow.fromarray(noise).resize((80, 60), Pillow.Resampling.BICUBIC).save(buffer, "PNG")
         return (buffer.getvalue(),)
+
+
+def _grey_range(cells: Sequence[Any], root: Path) -> tuple[float, float]:
+    """Of deep grey images, from all that are looked at together; (0, 0) where there are none."""
+    found = [levels for cell in cells if (levels := load.levels(cell, root)) is not None]
+    if not found:
+        return 0.0, 0.0
+    low, high, whole = np.stack(found).T
+    return transform.grey_range(float(low.min()), float(high.max()), bool(whole.all()))

@@ -17,6 +17,10 @@ class Config:
     """How a picture becomes a square: keep all of it and continue its edges, keep its middle, or distort it."""
     background: tuple[int, int, int] = (255, 255, 255)
     """Red, green and blue (0 to 255) put behind transparent pixels."""
+    grey_range: tuple[float, float] = (0.0, 0.0)
+    """Of images with more than 8 bits of grey (X-rays, CT, depth): the levels that become black and white. Equal ones
+    decide from the training images: 8, 10, 12, 14 or 16 bits, fractions from 0 to 1, or else their lowest and highest
+    level."""
     shift: float = 0.0625
     """Training only: largest random shift in each direction, as a fraction of the side (edges are continued)."""
     flip: bool = False
@@ -29,6 +33,8 @@ class Config:
             raise ValueError(f"size must be 0 (decide from the pictures) or {SMALLEST} to {LARGEST}; got {self.size}")
         if not all(0 <= value <= 255 for value in self.background):
             raise ValueError(f"background must be three numbers from 0 to 255; got {list(self.background)}")
+        if not self.grey_range[0] <= self.grey_range[1]:
+            raise ValueError(f"grey_range must be the lower level, then the higher one; got {list(self.grey_range)}")
         if not 0 <= self.shift <= 0.5:
             raise ValueError(f"shift must be from 0 to 0.5 of the side; got {self.shift}")
         if not 0 <= self.brightness < 1:

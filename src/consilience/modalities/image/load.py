@@ -13,16 +13,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+import numpy as np
+from PIL import Image, JpegImagePlugin, UnidentifiedImageError, features
 
 from consilience.core import files
 from consilience.core.errors import BadCell
 from consilience.core.limits import Limits
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
-"""The only decoders that ever see a user's bytes; Pillow has forty more, most of them rarely tested."""
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
+"""The only decoders that ever see a user's bytes, HEIF aside, which a plug-in reads; Pillow has forty more, most of them
+rarely tested."""
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+ENDINGS = (
+    *(".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
+    *(".avif", ".heic", ".heif", ".hif", ".mpo"),
+)
+
+REDUCED = 4
+"""A JPEG may have this many times `limits.pixels`: it is decoded at a fraction of its size (`transform.square`)."""
 
 ORIENTATION = 0x0112  # the EXIF tag
 
@@ -39,6 +47,11 @@ def picture_format(head: bytes) -> str | None:
         return "GIF"
     if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return "TIFF"
+    if head[4:8] == b"ftyp" and (brands := {head[at : at + 4] for at in (8, *range(16, len(head) - 3, 4))}):
+        if brands & {b"avif", b"avis"}:
+            return "AVIF"
+        if brands & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"} or head[8:12] in (b"mif1", b"msf1"):
+            return "HEIF"
     # "BM" alone begins many English texts: the size of the second header, four bytes, must be a real one too.
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in (12, 16, 40, 52, 56, 64, 108, 124):
         return "BMP"
@@ -58,8 +71,9 @@ def opened(content: Any, limits: Limits) -> Iterator[Image.Image]:
         # Limited to Pillow's own modules: a warning of ours must still be seen.
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="PIL")
-            with Image.open(source, formats=FORMATS) as picture:
-                check_size(picture.width, picture.height, limits)
+            with _open(source, picture_format(head)) as picture:
+                least = REDUCED if picture.format in ("JPEG", "MPO") else 1
+                check_size(picture.width, picture.height, limits, times=least)
                 yield picture
     except BadCell:
         raise
@@ -74,13 +88,31 @@ def opened(content: Any, limits: Limits) -> Iterator[Image.Image]:
         raise BadCell(f"the {picture_format(head) or 'picture'} file is {_damage(error)}") from error
 
 
-def check_size(width: int, height: int, limits: Limits) -> None:
-    """Raises BadCell for a picture of no or of too many pixels."""
+def _open(source: Any, kind: str | None) -> Image.Image:
+    if kind == "JPEG":  # not Image.open, which refuses by the size of the whole, whatever of it is decoded
+        return JpegImagePlugin.JpegImageFile(source)
+    if kind == "HEIF":
+        try:
+            import pi_heif
+        except ImportError as error:
+            raise BadCell(
+                "an HEIC image, as phones take them; to read it: pip install 'consilience[media]', or convert it to JPEG"
+            ) from error
+        pi_heif.register_heif_opener()
+        return Image.open(source, formats=("HEIF",))
+    if kind == "AVIF" and not features.check("avif"):
+        raise BadCell("an AVIF image, which this build of Pillow cannot read; convert it to JPEG or PNG")
+    return Image.open(source, formats=FORMATS)
+
+
+def check_size(width: int, height: int, limits: Limits, *, times: int = 1) -> None:
+    """Raises BadCell for a picture of no pixels, or of more than `times` the limit."""
     if width < 1 or height < 1:
         raise BadCell("the picture has no pixels")
-    if width * height > limits.pixels:
+    if width * height > times * limits.pixels:
         raise BadCell(
-            f"{width:,} x {height:,} = {width * height:,} pixels; the limit is {limits.pixels:,} (limits.pixels)"
+            f"{width:,} x {height:,} = {width * height:,} pixels; the limit is {times * limits.pixels:,} "
+            "(limits.pixels)"
         )
 
 
@@ -100,15 +132,35 @@ def orientation(picture: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def header_size(cell: Any, root: Path) -> tuple[int, int] | None:
-    """Width and height from the header alone, or None when the cell has none that can be read."""
+def header(cell: Any, root: Path) -> tuple[tuple[int, int], bool] | None:
+    """Width and height from the header alone, and whether the image is deep grey (`is_deep`); None when the cell has no
+    header that can be read."""
     if not isinstance(cell, str | bytes):
         return None
     try:
         with files.open_cell(cell, root, Limits().bytes) as source, opened(source, Limits()) as picture:
-            return picture.size
+            return picture.size, is_deep(picture)
     except (BadCell, OSError):
         return None
+
+
+def is_deep(picture: Image.Image) -> bool:
+    """Whether its grey levels have more than 8 bits, or are fractions."""
+    return picture.mode in ("F", "I") or picture.mode.startswith("I;")
+
+
+def levels(cell: Any, root: Path) -> np.ndarray | None:
+    """The lowest and the highest grey level of a deep image, and whether all are whole [3] float64; None where it
+    cannot be read."""
+    try:
+        with files.open_cell(cell, root, Limits().bytes) as source, opened(source, Limits()) as picture:
+            pixels = np.asarray(picture, np.float64)
+    except (BadCell, OSError):
+        return None
+    pixels = pixels[np.isfinite(pixels)]
+    if not pixels.size:
+        return None
+    return np.array([pixels.min(), pixels.max(), float((pixels == np.floor(pixels)).all())])
 
 
 def file_head(cell: str, root: Path) -> bytes | None:
@@ -124,7 +176,7 @@ def _unidentified(head: bytes) -> str:
     known = picture_format(head)
     if known is not None:
         return f"the {known} file is damaged: its header cannot be read"
-    return "not a picture, or one of an unknown format (PNG, JPEG, WebP, BMP, GIF and TIFF are read)"
+    return "not an image, or one of an unknown format (PNG, JPEG, WebP, BMP, GIF, TIFF, AVIF and HEIC are read)"
 
 
 def _damage(error: Exception) -> str:

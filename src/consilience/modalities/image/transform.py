@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from consilience.modalities.image.config import Config
-from consilience.modalities.image.load import orientation
+from consilience.modalities.image.load import is_deep, orientation
 
 # What EXIF orientations 2 to 8 ask for, in Pillow's words.
 TURNS = {
@@ -22,6 +22,9 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
+_ASIDE = (5, 6, 7, 8)
+"""Orientations that swap width and height."""
+
 # Modes that Pillow can scale as they are, transparency included; a large picture is scaled before it is converted.
 SCALABLE = ("RGB", "L", "CMYK", "YCbCr", "RGBA", "LA")
 
@@ -31,16 +34,19 @@ def square(picture: Image.Image, config: Config) -> np.ndarray:
 
     Of an animation this is the first frame. May raise whatever a decoder raises (`load.opened` turns it to BadCell).
     """
-    turn = TURNS.get(orientation(picture))
+    stored = orientation(picture)
     target = scaled_size(picture.width, picture.height, config)
     # A JPEG can be decoded at a half, a quarter or an eighth of its size; twice the target keeps the result smooth.
     picture.draft(None, (2 * target[0], 2 * target[1]))
     picture.load()
+    turn = TURNS.get(orientation(picture))  # not `stored`: Pillow's reader of TIFF turns while it loads
+    if turn is None and stored in _ASIDE:
+        target = target[::-1]
     if picture.mode not in SCALABLE or "transparency" in picture.info:
-        picture = rgb(picture, config.background)
+        picture = rgb(picture, config.background, config.grey_range)
     if picture.size != target:
         picture = picture.resize(target, Image.Resampling.BILINEAR, reducing_gap=3.0)
-    picture = rgb(picture, config.background)
+    picture = rgb(picture, config.background, config.grey_range)
     if turn is not None:
         picture = picture.transpose(turn)
     return _fitted(np.asarray(picture), config.size)
@@ -56,12 +62,14 @@ def scaled_size(width: int, height: int, config: Config) -> tuple[int, int]:
     return _clamp(width * scale, longest), _clamp(height * scale, longest)
 
 
-def rgb(picture: Image.Image, background: tuple[int, int, int]) -> Image.Image:
-    """Any mode to RGB: 16 and 32 bits to 8, palettes looked up, transparent pixels laid over `background`."""
+def rgb(
+    picture: Image.Image, background: tuple[int, int, int], grey_range: tuple[float, float] = (0.0, 0.0)
+) -> Image.Image:
+    """Any mode to RGB: deep grey levels to 8 bits, palettes looked up, transparent pixels laid over `background`."""
     if picture.mode == "RGB" and "transparency" not in picture.info:
         return picture
-    if picture.mode in ("F", "I") or picture.mode.startswith("I;"):
-        picture = Image.fromarray(_eight_bits(np.asarray(picture)))
+    if is_deep(picture):
+        picture = Image.fromarray(_eight_bits(np.asarray(picture), grey_range))
     if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA", "RGBa"):
         layer = picture.convert("RGBA")
         under = Image.new("RGBA", layer.size, (*background, 255))
@@ -69,18 +77,25 @@ def rgb(picture: Image.Image, background: tuple[int, int, int]) -> Image.Image:
     return picture.convert("RGB")
 
 
-def _eight_bits(pixels: np.ndarray) -> np.ndarray:
-    """Grey levels of any range to [H, W] uint8. What fits 16 bits is taken as 16 bits, fractions as 0 to 1, and
-    anything else is stretched from its own lowest to its own highest value."""
-    pixels = np.nan_to_num(pixels.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(pixels.min()), float(pixels.max())
-    whole = bool((pixels == np.floor(pixels)).all()) and high > 1
+def grey_range(low: float, high: float, whole: bool) -> tuple[float, float]:
+    """The levels that become black and white, of images whose levels go from `low` to `high`. Whole levels are taken
+    as the fewest of 8, 10, 12, 14 or 16 bits that hold them, fractions as 0 to 1; anything else (CT, which goes below
+    0) is stretched."""
+    if low >= 0 and high <= 1 and not whole:
+        return 0.0, 1.0
     if low >= 0 and high <= 65535 and whole:
-        low, high = 0.0, 65535.0
-    elif low >= 0 and high <= 1:
-        low, high = 0.0, 1.0
+        return 0.0, float(next(2**bits - 1 for bits in (8, 10, 12, 14, 16) if high < 2**bits))
+    return low, high
+
+
+def _eight_bits(pixels: np.ndarray, levels: tuple[float, float]) -> np.ndarray:
+    """Grey levels to [H, W] uint8. Without `levels` they are the image's own."""
+    pixels = np.nan_to_num(pixels.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = levels
+    if not low < high:
+        low, high = grey_range(float(pixels.min()), float(pixels.max()), bool((pixels == np.floor(pixels)).all()))
     scale = 255.0 / (high - low) if high > low else 0.0
-    return np.round((pixels - low) * scale).astype(np.uint8)
+    return np.round(np.clip((pixels - low) * scale, 0.0, 255.0)).astype(np.uint8)
 
 
 def _clamp(length: float, longest: int) -> int:

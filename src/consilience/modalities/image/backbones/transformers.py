@@ -58,7 +58,9 @@ class TransformersImage(Stack):
 
     def load_config(self, config: Config) -> Config:
         """Of `config` only what changes a loaded picture: it is part of the key that vectors are stored under."""
-        return Config(size=self.pixels.load, fit=self.pixels.fit, background=config.background)
+        return Config(
+            size=self.pixels.load, fit=self.pixels.fit, background=config.background, grey_range=config.grey_range
+        )
 
     def length(self, value: Any) -> int:
         return 1
