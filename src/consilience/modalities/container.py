@@ -25,6 +25,9 @@ HEAD = 1024
 DECLARING = ("wav", "flac", "mov", "matroska,webm", "aiff", "au", "caf", "avi", "wv", "tta")
 """Formats whose header says how long they are; of the others FFmpeg estimates it."""
 
+PADDING_LEAST, PADDING_MOST = 8, 65_536
+"""Zero bytes before the frames of an MP3 or AAC that count as padding."""
+
 PACKETS = 64
 """Packets decoded between two looks at the clock."""
 
@@ -33,25 +36,30 @@ ODD = 0.1, 0.5
 
 
 def format_of(head: bytes) -> str | None:
-    """FFmpeg's name of the container that begins with these bytes (its magic number), or None."""
+    """FFmpeg's name of the container that begins with these bytes (its magic number), or None. Tags and padding are to
+    be skipped before (`content_start`)."""
     four, kind = head[:4], head[8:12]
-    if four in (b"RIFF", b"RF64"):
+    if four in (b"RIFF", b"RF64", b"BW64", b"RIFX"):
         return {b"WAVE": "wav", b"AVI ": "avi"}.get(kind)
     if four == b"FORM":
         return "aiff" if kind in (b"AIFF", b"AIFC") else None
-    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"skip", b"free"):
-        # Pictures (HEIF, AVIF) come in the same boxes.
-        return None if kind in (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1") else "mov"
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"skip", b"free", b"pnot", b"uuid"):
+        return None if head[4:8] == b"ftyp" and kind in _IMAGES else "mov"
     if found := _PLAIN.get(four):
         return found
     if head.startswith(b"#!AMR"):
         return "amr"
     if head.startswith(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"):
         return "asf"
-    if len(head) > 376 and head[0] == head[188] == head[376] == 0x47:
-        return "mpegts"
+    # Packets of 188 bytes; of camcorders and Blu-ray with a time stamp of 4 before each, of broadcast with 16 after it.
+    for first, step in ((0, 188), (4, 192), (0, 204)):
+        if len(head) > first + 2 * step and all(head[first + n * step] == 0x47 for n in range(3)):
+            return "mpegts"
     return _mpeg_frames(head)
 
+
+_IMAGES = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
+"""Images (HEIF, AVIF) come in the same boxes as MP4."""
 
 _PLAIN = {
     b"OggS": "ogg",
@@ -63,13 +71,12 @@ _PLAIN = {
     b"TTA1": "tta",
     b"FLV\x01": "flv",
     b"\0\0\x01\xba": "mpeg",
+    b"\0\0\x01\xb3": "mpegvideo",
 }
 
 
 def _mpeg_frames(head: bytes) -> str | None:
-    """MP3 or AAC without a container: an ID3 tag, or the eleven set bits and sane fields that begin a frame."""
-    if head[:3] == b"ID3" and len(head) > 10 and max(head[6:10]) < 128:
-        return "mp3"
+    """MP3 or AAC without a container: the eleven set bits and sane fields that begin a frame."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     layer, bitrate, rate = head[1] >> 1 & 3, head[2] >> 4, head[2] >> 2 & 3
@@ -78,13 +85,46 @@ def _mpeg_frames(head: bytes) -> str | None:
     return "mp3" if bitrate != 15 and rate != 3 and head[1] >> 3 & 3 != 1 else None
 
 
+def content_start(source: Any) -> tuple[int, bytes]:
+    """Where the content of an open file begins, after tags (ID3, APE) and zero bytes, and its first bytes. Players
+    write such tags before sounds of any kind."""
+    at, padded = 0, False
+    head = first = _bytes_at(source, 0)
+    for _ in range(8):
+        if head[:3] == b"ID3" and len(head) > 10 and max(head[6:10]) < 128:
+            size = sum(byte << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+            at += 10 + size + 10 * bool(head[5] & 0x10)  # the flag of a footer
+        elif head[:8] == b"APETAGEX":
+            at += 32 + int.from_bytes(head[12:16], "little")
+        elif head[:PADDING_LEAST] == bytes(PADDING_LEAST) and not padded:
+            at, padded = _after_zeros(source, at), True
+        else:
+            break
+        head = _bytes_at(source, at)
+    # Only bare frames can follow padding: any other format has a place of its own for it.
+    return (0, first) if padded and _mpeg_frames(head) is None else (at, head)
+
+
+def _after_zeros(source: Any, at: int) -> int:
+    for start in range(at, at + PADDING_MOST, HEAD):
+        block = _bytes_at(source, start)
+        if rest := block.lstrip(b"\0"):
+            return start + len(block) - len(rest)
+    return at + PADDING_MOST
+
+
+def _bytes_at(source: Any, start: int) -> bytes:
+    source.seek(start)
+    return source.read(HEAD)  # type: ignore[no-any-return]
+
+
 def file_head(cell: Any, root: Path) -> bytes | None:
-    """The first bytes of a cell's content, or None when there is nothing that can be read."""
+    """The first bytes of a cell's content after tags, or None when there is nothing that can be read."""
     if not isinstance(cell, str | bytes):
         return None
     try:
         with files.open_cell(cell, root, Limits().bytes, max_file=Limits().stream_bytes) as source:
-            return source.read(HEAD)
+            return content_start(source)[1]
     except (BadCell, OSError, ValueError):
         return None
 
@@ -99,6 +139,30 @@ def kinds_of(cell: Any, root: Path) -> dict[str, float | None] | None:
             return {kind: source.seconds(kind) for kind in {s.type for s in source.streams()}}
     except (BadCell, OSError, ImportError):
         return None
+
+
+class Window(io.RawIOBase):
+    """An open file from some byte on, as a file of its own: a demuxer is to see its own format alone."""
+
+    def __init__(self, source: Any, start: int, size: int) -> None:
+        self._source, self._start, self._size = source, start, size
+        source.seek(start)
+
+    def read(self, count: int = -1) -> bytes:
+        return self._source.read(count)  # type: ignore[no-any-return]
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: self._start, io.SEEK_CUR: self._source.tell(), io.SEEK_END: self._size}[whence]
+        return self._source.seek(max(self._start, base + offset)) - self._start  # type: ignore[no-any-return]
+
+    def tell(self) -> int:
+        return self._source.tell() - self._start  # type: ignore[no-any-return]
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
 
 
 class Container:
@@ -210,17 +274,22 @@ def opened(cell: Any, root: Path, limits: Limits) -> Iterator[Container]:
     name = "media"
     try:
         with files.open_cell(cell, root, limits.bytes, max_file=limits.stream_bytes) as source:
-            head = source.read(HEAD)
-            if not head:
-                raise BadCell("the file is empty (zero bytes)")
             size = source.seek(0, io.SEEK_END)
+            if not size:
+                raise BadCell("the file is empty (zero bytes)")
+            start, head = content_start(source)
             source.seek(0)
             found = format_of(head)
             if found is None:
                 raise BadCell(f"neither sound nor film, or of an unknown format ({_SAID} are read)")
             name = found.partition(",")[0]
             # The named demuxer sees this one file only: no probing, no other protocol, no file it might refer to.
-            handle = av.open(source, format=found, options={"protocol_whitelist": ""}, metadata_errors="replace")
+            handle = av.open(
+                Window(source, start, size) if start else source,
+                format=found,
+                options={"protocol_whitelist": ""},
+                metadata_errors="replace",
+            )
             with handle:
                 source_of = Container(handle, found, limits, lacks=_lacks(head, size))
                 if not source_of.streams():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
@@ -37,8 +38,55 @@ def reason(cell: object, root: Path = ROOT, **limits: float) -> str:
 def test_sounds_are_told_by_their_first_bytes_and_open(name: str) -> None:
     form, codec, rate = media.SOUNDS[name]
     content = media.sound(media.tone(rate=rate), form, codec, rate)
-    assert container.format_of(content[:1024]) is not None
+    assert container.format_of(container.content_start(io.BytesIO(content))[1]) is not None
     assert set(container.kinds_of(content, ROOT) or {}) == {"audio"}
+
+
+ID3 = b"ID3\x04\0\0" + bytes([0, 0, 8, 0]) + b"\0" * 1024
+ID3_WITH_FOOTER = b"ID3\x04\0\x10" + bytes([0, 0, 0, 4]) + b"abcd" + b"3DI\x04\0\x10" + bytes([0, 0, 0, 4])
+APE = b"APETAGEX" + (2000).to_bytes(4, "little") + (40).to_bytes(4, "little") + bytes(16) + b"x" * 40
+
+
+@pytest.mark.parametrize("before", [ID3, ID3 + ID3, ID3_WITH_FOOTER, APE, APE + ID3], ids=range(5))
+@pytest.mark.parametrize("name", media.SOUNDS)
+def test_tags_before_a_sound_are_skipped(name: str, before: bytes) -> None:
+    form, codec, rate = media.SOUNDS[name]
+    content = media.sound(media.tone(rate=rate), form, codec, rate)
+    with container.opened(before + content, ROOT, Limits()) as source:
+        frames = list(source.frames(source.first("audio")))
+    assert sum(frame.samples for frame in frames) > 0.8 * len(media.tone(rate=rate))
+    assert source.damaged == 0
+
+
+@pytest.mark.parametrize(
+    "before", [bytes(8), bytes(417), bytes(5000), ID3 + bytes(100), bytes(100) + ID3], ids=range(5)
+)
+@pytest.mark.parametrize(("form", "codec"), [("mp3", "libmp3lame"), ("adts", "aac")])
+def test_padding_before_frames_is_skipped(form: str, codec: str, before: bytes) -> None:
+    content = media.sound(media.tone(), form, codec, 16_000)
+    assert set(container.kinds_of(before + content, ROOT) or {}) == {"audio"}
+
+
+@pytest.mark.parametrize("before", [bytes(100), bytes(70_000), ID3], ids=["padding", "much padding", "a tag"])
+@pytest.mark.parametrize("content", [b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:1/a.ts\n", b"ffconcat version 1.0\n", b""])
+def test_nothing_but_known_formats_gets_past_tags_and_padding(before: bytes, content: bytes) -> None:
+    assert container.format_of(container.content_start(io.BytesIO(before + content))[1]) is None
+    assert "neither sound nor film" in reason(before + content)
+
+
+@pytest.mark.parametrize("size", [188, 192, 204])
+def test_transport_streams_of_every_packet_size_are_read(size: int) -> None:
+    plain = media.film(media.moving_square(), container="mpegts", codec="mpeg2video", fps=25)
+    packets = [plain[at : at + 188] for at in range(0, len(plain), 188)]
+    content = b"".join(bytes(4) * (size == 192) + packet + bytes(16) * (size == 204) for packet in packets)
+    assert container.format_of(content[:1024]) == "mpegts"
+    assert "video" in (container.kinds_of(content, ROOT) or {})
+
+
+@pytest.mark.parametrize("box", [b"free", b"wide", b"skip", b"uuid"])
+def test_boxes_before_the_first_of_an_mp4_are_no_obstacle(box: bytes) -> None:
+    content = media.film(media.moving_square())
+    assert set(container.kinds_of((24).to_bytes(4) + box + bytes(16) + content, ROOT) or {}) == {"video"}
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,32 @@ def test_rotation_in_the_header_is_honoured() -> None:
         assert np.unravel_index(np.argmax(ends), (2, 2)) == corner, degrees
 
 
+ONE, UNIT = 1 << 16, 1 << 30
+MATRICES = {
+    "empty": ([0] * 9, (0, 0)),
+    "no turn, twice the size": ([2 * ONE, 0, 0, 0, 2 * ONE, 0, 0, 0, UNIT], (0, 0)),
+    "mirrored left to right": ([-ONE, 0, 0, 0, ONE, 0, 0, 0, UNIT], (0, 1)),
+    "mirrored upside down": ([ONE, 0, 0, 0, -ONE, 0, 0, 0, UNIT], (1, 0)),
+    "turned to the right": ([0, ONE, 0, -ONE, 0, 0, 0, 0, UNIT], (0, 1)),
+    "turned to the right and mirrored": ([0, ONE, 0, ONE, 0, 0, 0, 0, UNIT], (0, 0)),
+    "17 degrees": ([ONE, ONE // 3, 0, 5, ONE, 0, 0, 0, UNIT], (0, 0)),
+    "nonsense": ([0x7FFFFFFF] * 9, (0, 0)),
+}
+
+
+@pytest.mark.parametrize("kind", MATRICES)
+def test_every_display_matrix_is_understood_or_left_alone(kind: str) -> None:
+    matrix, corner = MATRICES[kind]
+    picture = np.full((32, 48, 3), 20, np.uint8)
+    picture[:8, :8] = (250, 20, 20)
+    content = bytearray(media.film([picture] * 3))
+    place = content.index(b"tkhd") + 44
+    content[place : place + 36] = struct.pack(">9i", *matrix)
+    (shown, *_) = opened(bytes(content), Config(size=48, fit="squash"))[0]["frames"]
+    ends = [[shown[:6, :6].mean(), shown[:6, -6:].mean()], [shown[-6:, :6].mean(), shown[-6:, -6:].mean()]]
+    assert np.unravel_index(np.argmax(ends), (2, 2)) == corner
+
+
 def test_how_a_frame_becomes_a_square() -> None:
     wide = media.moving_square(side=32, wide=64)
     content = media.film(wide)

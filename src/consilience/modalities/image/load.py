@@ -21,8 +21,8 @@ from consilience.core.errors import BadCell
 from consilience.core.limits import Limits
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
-"""The only decoders that ever see a user's bytes, HEIF aside, which a plug-in reads; Pillow has forty more, most of them
-rarely tested."""
+"""The only decoders that ever see a user's bytes, HEIF aside, which a plug-in reads; Pillow has forty more, most of
+them rarely tested."""
 
 ENDINGS = (
     *(".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
@@ -96,7 +96,8 @@ def _open(source: Any, kind: str | None) -> Image.Image:
             import pi_heif
         except ImportError as error:
             raise BadCell(
-                "an HEIC image, as phones take them; to read it: pip install 'consilience[media]', or convert it to JPEG"
+                "an HEIC image, as phones take them: to read it, pip install 'consilience[media]', or convert it to "
+                "JPEG"
             ) from error
         pi_heif.register_heif_opener()
         return Image.open(source, formats=("HEIF",))

@@ -15,7 +15,7 @@ GLANCE = 32
 
 def square(frame: Any, config: Config) -> np.ndarray:
     """[size, size, 3] uint8, upright, its pixels made square first."""
-    turned = quarter_turns(frame)
+    turned, mirrored = upright(frame)
     width, height = shown_size(frame)
     if turned % 2:
         width, height = height, width
@@ -23,18 +23,33 @@ def square(frame: Any, config: Config) -> np.ndarray:
     if turned % 2:
         wide, high = high, wide
     pixels = frame.reformat(width=wide, height=high, format="rgb24", interpolation="AREA").to_ndarray()
-    return _fitted(np.rot90(pixels, turned), config.size)
+    return _fitted(_turned(pixels, turned, mirrored), config.size)
 
 
 def glance(frame: Any) -> np.ndarray:
     """[GLANCE, GLANCE] uint8: grey, upright, squashed."""
     pixels = frame.reformat(width=GLANCE, height=GLANCE, format="gray", interpolation="AREA").to_ndarray()
-    return np.rot90(pixels, quarter_turns(frame))
+    return _turned(pixels, *upright(frame))
 
 
-def quarter_turns(frame: Any) -> int:
-    """How often the frame must be turned a quarter to the left to stand upright (phones film sideways), 0 to 3."""
-    return round(frame.rotation / 90) % 4
+def upright(frame: Any) -> tuple[int, bool]:
+    """How often the frame must be turned a quarter to the left to stand upright (phones film sideways), 0 to 3, and
+    whether it is mirrored left to right before that (front cameras). A display matrix that is empty or no right angle
+    turns to the nearest one, or not at all."""
+    matrix = next((bytes(data) for data in frame.side_data if data.type.name == "DISPLAYMATRIX"), None)
+    if matrix is None:
+        return 0, False
+    a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).astype(np.float64)
+    area = a * d - b * c  # (a, b): where a step to the right leads; (c, d): where a step down leads
+    if not area:
+        return 0, False
+    sign = 1.0 if area > 0 else -1.0
+    angle = np.degrees(np.arctan2(sign * b, sign * a))  # clockwise
+    return round(-angle / 90) % 4, area < 0
+
+
+def _turned(pixels: np.ndarray, turns: int, mirrored: bool) -> np.ndarray:
+    return np.rot90(pixels[:, ::-1] if mirrored else pixels, turns)
 
 
 def shown_size(frame: Any) -> tuple[float, float]:
