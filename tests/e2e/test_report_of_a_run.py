@@ -45,7 +45,7 @@ def test_slices_and_bad_cells(run):
     assert "By <bdi>shop</bdi>" in page
     assert "harbour" in page
     assert "Bad cells</h2>" in page
-    assert "not a picture" in page
+    assert "not an image" in page
 
 
 def test_rows_can_be_kept_out(run, tmp_path):

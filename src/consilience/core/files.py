@@ -14,10 +14,15 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import unquote, unquote_to_bytes
 
 from consilience.core.errors import BadCell, UserError
+
+if TYPE_CHECKING:
+    _Path = Path
+else:
+    _Path = type(Path())  # the class of paths on this machine, which alone can be derived from before Python 3.12
 
 _SHORTEST = 64
 """Characters from which base64 without a `data:` before it is told from a word; a picture has more."""
@@ -91,7 +96,7 @@ class _Window(io.RawIOBase):
         super().close()
 
 
-class Followed(type(Path())):  # type: ignore[misc] - the class of paths on this machine
+class Followed(_Path):
     """The media root of a table that is the user's own: absolute paths, `..` and links may lead out of it.
 
     Any other `Path` is left by nothing, which is what a server needs. So a root that loses its class on the way refuses
@@ -99,7 +104,7 @@ class Followed(type(Path())):  # type: ignore[misc] - the class of paths on this
     """
 
 
-class Confined(type(Path())):  # type: ignore[misc]
+class Confined(_Path):
     """A media root that the user wants kept to: `followed` leaves it as it is."""
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -44,6 +44,11 @@ class ColumnSample:
     """Distinct cells in the sample."""
     root: Path
     """Where relative paths start."""
+
+    def without_markers(self) -> ColumnSample:
+        """The same without cells that say "nothing" in words, as NULL: of a column of files they are no names."""
+        cells = [cell for cell in self.cells if not is_nothing(cell)]
+        return self if len(cells) == len(self.cells) else replace(self, cells=cells, distinct=len(set(cells)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,8 +222,10 @@ class Modality(ABC):
         """A made-up raw cell that `load` accepts, for golden rows: str, int, float or bytes, one per column."""
 
 
-MISSING_MARKERS = ("NA", "N/A", "n/a", "#N/A", "nan", "NaN", "NAN", "null", "NULL", "Null", "None", "-")
-"""Texts that spreadsheets and data frames write for "nothing"."""
+MISSING_MARKERS = (
+    *("NA", "N/A", "n/a", "#N/A", "<NA>", "nan", "NaN", "NAN", "NaT", "null", "NULL", "Null", "None", "-", "\\N"),
+)
+"""Texts that spreadsheets, databases and data frames write for "nothing"."""
 
 
 def is_blank(value: Any) -> bool:
@@ -230,6 +237,11 @@ def is_blank(value: Any) -> bool:
     if isinstance(value, bytes):
         return False
     return isinstance(value, float | np.floating) and bool(np.isnan(value))
+
+
+def is_nothing(value: Any) -> bool:
+    """Whether a cell of files or bytes is missing: blank, or a text that programs write for "nothing"."""
+    return is_blank(value) or (isinstance(value, str) and value.strip() in MISSING_MARKERS)
 
 
 def blanks(values: Sequence[Any]) -> np.ndarray:

@@ -44,7 +44,7 @@ def format_of(head: bytes) -> str | None:
     if four == b"FORM":
         return "aiff" if kind in (b"AIFF", b"AIFC") else None
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"skip", b"free", b"pnot", b"uuid"):
-        return None if head[4:8] == b"ftyp" and kind in _IMAGES else "mov"
+        return None if head[4:8] == b"ftyp" and kind in _STILL else "mov"
     if found := _PLAIN.get(four):
         return found
     if head.startswith(b"#!AMR"):
@@ -58,7 +58,7 @@ def format_of(head: bytes) -> str | None:
     return _mpeg_frames(head)
 
 
-_IMAGES = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
+_STILL = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
 """Images (HEIF, AVIF) come in the same boxes as MP4."""
 
 _PLAIN = {

@@ -377,7 +377,7 @@ def test_large_jpegs_are_decoded_small_and_agree_with_the_full_ones() -> None:
 def test_wrong_cells_have_reasons(tmp_path: Path) -> None:
     assert "zero bytes" in reason(b"")
     assert "not an image" in reason(b"hello, I am a text")
-    assert "not a picture" in reason(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    assert "not an image" in reason(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
     assert "PNG file is damaged" in reason(b"\x89PNG\r\n\x1a\n" + bytes(50))
     assert "got int" in reason(7)
     assert "cut off" in reason(save(Pillow.fromarray(NOISE))[:-1000])

@@ -94,7 +94,7 @@ def test_the_request_id_is_kept_when_it_is_harmless(client):
         ({"photo": "/etc/hostname"}, 422, ["photo", "base64"]),
         ({"photo": "photos/train-000.png"}, 422, ["photo", "base64"]),
         ({"photo": 7}, 422, ["photo", "a number"]),
-        ({"photo": b64(b"no picture at all")}, 422, ["photo", "not a picture"]),
+        ({"photo": b64(b"no picture at all")}, 422, ["photo", "not an image"]),
         ({"review": "a\0b"}, 422, ["review", "NUL"]),
         ({}, 422, ["no input is given"]),
         ([], 400, ["empty list"]),

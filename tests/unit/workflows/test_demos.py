@@ -122,7 +122,7 @@ def test_a_drawing_that_cannot_be_rendered_is_named_and_left_out(tux, tmp_path, 
 
 @pytest.mark.parametrize(
     ("script", "seconds", "why"),
-    [("exec sleep 60", 0.2, "rsvg-convert was stopped after 0.2 seconds"), ("echo no picture", 60.0, "not a picture")],
+    [("exec sleep 60", 0.2, "rsvg-convert was stopped after 0.2 seconds"), ("echo no picture", 60.0, "not an image")],
 )
 def test_a_program_that_hangs_or_writes_something_else_costs_that_stamp_alone(
     tux, tmp_path, monkeypatch, script, seconds, why

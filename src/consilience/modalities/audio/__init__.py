@@ -24,6 +24,7 @@ from consilience.modalities import container
 from consilience.modalities.audio import augment, collate, features, load, sniff
 from consilience.modalities.audio.config import Config as AudioConfig
 from consilience.modalities.base import (
+    MISSING_MARKERS,
     ColumnSample,
     Evidence,
     Features,
@@ -32,7 +33,7 @@ from consilience.modalities.base import (
     Preview,
     Processor,
     Values,
-    is_blank,
+    is_nothing,
     spread,
 )
 from consilience.modalities.png import png
@@ -108,6 +109,7 @@ class Audio(Modality):
     streamed: ClassVar[bool] = True
     ragged: ClassVar[bool] = True
     joint: ClassVar[bool] = False
+    markers: ClassVar[tuple[str, ...]] = MISSING_MARKERS
     libraries: ClassVar[tuple[str, ...]] = ("av",)
     encoders: ClassVar[Family] = ENCODERS
     default_encoder: ClassVar[str] = "cnn"
@@ -115,7 +117,7 @@ class Audio(Modality):
     Config: ClassVar[type] = AudioConfig
 
     def sniff(self, column: ColumnSample) -> Evidence | None:
-        found = sniff.claim(column)
+        found = sniff.claim(column.without_markers())
         if found is None:
             return None
         strength, reason, part = found
@@ -146,7 +148,7 @@ class Audio(Modality):
         return replace(config, seconds=seconds)
 
     def missing(self, cell: tuple[Any, ...]) -> bool:
-        return is_blank(cell[0])
+        return is_nothing(cell[0])
 
     def load(
         self, cell: tuple[Any, ...], config: AudioConfig, root: Path, limits: Limits

@@ -21,6 +21,7 @@ from consilience.core.limits import Limits
 from consilience.core.registry import Family
 from consilience.core.state import State
 from consilience.modalities.base import (
+    MISSING_MARKERS,
     ColumnSample,
     Evidence,
     Features,
@@ -29,7 +30,7 @@ from consilience.modalities.base import (
     Preview,
     Processor,
     Values,
-    is_blank,
+    is_nothing,
     spread,
 )
 from consilience.modalities.image import augment, collate, features, likeness, load, sniff, transform
@@ -96,6 +97,7 @@ class Image(Modality):
     kinds: ClassVar[tuple[str, ...]] = ("image",)
     media: ClassVar[bool] = True
     joint: ClassVar[bool] = False
+    markers: ClassVar[tuple[str, ...]] = MISSING_MARKERS
     libraries: ClassVar[tuple[str, ...]] = ("pillow",)
     encoders: ClassVar[Family] = ENCODERS
     default_encoder: ClassVar[str] = "cnn"
@@ -103,7 +105,7 @@ class Image(Modality):
     Config: ClassVar[type] = ImageConfig
 
     def sniff(self, column: ColumnSample) -> Evidence | None:
-        found = sniff.claim(column)
+        found = sniff.claim(column.without_markers())
         return None if found is None else Evidence(strength=found[0], reason=found[1], kind=self.name)
 
     def resolve(self, config: ImageConfig, columns: Sequence[ColumnSample], kinds: Sequence[str]) -> ImageConfig:
@@ -130,7 +132,7 @@ class Image(Modality):
         return replace(config, size=min(max(size, SIZE_LEAST), SIZE_MOST))
 
     def missing(self, cell: tuple[Any, ...]) -> bool:
-        return is_blank(cell[0])
+        return is_nothing(cell[0])
 
     def load(
         self, cell: tuple[Any, ...], config: ImageConfig, root: Path, limits: Limits

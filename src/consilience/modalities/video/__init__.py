@@ -23,6 +23,7 @@ from consilience.core.registry import Family
 from consilience.core.state import State
 from consilience.modalities import container
 from consilience.modalities.base import (
+    MISSING_MARKERS,
     ColumnSample,
     Evidence,
     Features,
@@ -31,7 +32,7 @@ from consilience.modalities.base import (
     Preview,
     Processor,
     Values,
-    is_blank,
+    is_nothing,
     spread,
 )
 from consilience.modalities.png import png
@@ -99,6 +100,7 @@ class Video(Modality):
     streamed: ClassVar[bool] = True
     ragged: ClassVar[bool] = True
     joint: ClassVar[bool] = False
+    markers: ClassVar[tuple[str, ...]] = MISSING_MARKERS
     libraries: ClassVar[tuple[str, ...]] = ("av",)
     encoders: ClassVar[Family] = ENCODERS
     backbones: ClassVar[Family] = BACKBONES
@@ -106,7 +108,7 @@ class Video(Modality):
     Config: ClassVar[type] = VideoConfig
 
     def sniff(self, column: ColumnSample) -> Evidence | None:
-        found = sniff.claim(column)
+        found = sniff.claim(column.without_markers())
         return None if found is None else Evidence(strength=found[0], reason=found[1], kind=self.name)
 
     def resolve(self, config: VideoConfig, columns: Sequence[ColumnSample], kinds: Sequence[str]) -> VideoConfig:
@@ -128,7 +130,7 @@ class Video(Modality):
         return replace(config, size=min(max(size, SIZE_LEAST), SIZE_MOST))
 
     def missing(self, cell: tuple[Any, ...]) -> bool:
-        return is_blank(cell[0])
+        return is_nothing(cell[0])
 
     def load(
         self, cell: tuple[Any, ...], config: VideoConfig, root: Path, limits: Limits
