@@ -161,6 +161,11 @@ class Modality(ABC):
     Config: ClassVar[type]
     """The processing config: a frozen keyword-only dataclass with a default for every field."""
 
+    @staticmethod
+    def file_of(value: Any) -> bytes | None:
+        """The bytes of a file with the content of a Python object that this modality knows; None of any other."""
+        return None
+
     @abstractmethod
     def sniff(self, column: ColumnSample) -> Evidence | None:
         """Claim a column, or not. Must be quick: at most a few file headers are read."""

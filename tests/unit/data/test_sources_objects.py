@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import wave
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -135,3 +138,55 @@ def test_a_dict_of_datasets_is_sides(dataset, tmp_path: Path) -> None:
         sources.sides(datasets.DatasetDict({"one": dataset, "train": dataset}))
     with pytest.raises(DataError, match="no split called train"):
         sources.sides(datasets.DatasetDict({"test": dataset}))
+
+
+def _image(mode, size=(6, 4)):
+    pixels = np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), np.uint8)
+    return Image.fromarray(pixels).convert(mode)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F", "I"])
+@pytest.mark.parametrize("form", ["rows", "columns", "frame", "stream"])
+def test_pillow_images_in_cells_are_images(mode, form) -> None:
+    image = _image("L").convert("I").convert(mode) if mode == "I;16" else _image(mode)
+    source = {
+        "rows": [{"photo": image, "n": 1}, {"photo": None, "n": 2}],
+        "columns": {"photo": [image, None], "n": [1, 2]},
+        "frame": pd.DataFrame({"photo": [image, None], "n": [1, 2]}),
+        "stream": ({"photo": cell, "n": 1} for cell in (image, None)),
+    }[form]
+    first, second = sources.read(source)["photo"]
+    assert second is None
+    with Image.open(io.BytesIO(first)) as again:
+        assert again.size == image.size
+        assert np.array_equal(np.asarray(again.convert("F")), np.asarray(image.convert("F")))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [((4, 6), "uint8"), ((4, 6, 1), "uint8"), ((4, 6, 3), "uint8"), ((4, 6, 4), "uint8"), ((4, 6), "uint16")],
+)
+def test_arrays_of_pixels_in_cells_are_images(shape, dtype) -> None:
+    array = np.random.default_rng(0).integers(0, 255, shape).astype(dtype)
+    cell = sources.read([{"photo": array}])["photo"][0]
+    with Image.open(io.BytesIO(cell)) as again:
+        assert np.array_equal(np.asarray(again), array.reshape(shape[:2]) if shape[2:] == (1,) else array)
+
+
+@pytest.mark.parametrize("array", [np.zeros((4, 6, 3)), np.zeros((3, 4, 6), np.uint8), np.zeros((2, 2, 2, 2))], ids=str)
+def test_other_arrays_are_refused_with_what_an_image_is(array) -> None:
+    with pytest.raises(DataError, match=r"column 'photo', row 1.*uint8"):
+        list(sources.read([{"photo": array}])["photo"])
+
+
+@pytest.mark.parametrize("channels", [0, 1, 2])
+def test_decoded_sounds_in_cells_are_sounds(channels) -> None:
+    samples = np.sin(np.arange(800) / 5) * 0.5
+    array = samples if not channels else np.stack([samples] * channels)
+    sound = {"array": array, "sampling_rate": 8000, "path": None}
+    for source in ([{"voice": sound}], iter([{"voice": sound}])):
+        cell = sources.read(source)["voice"][0]
+        with wave.open(io.BytesIO(cell)) as file:
+            assert (file.getframerate(), file.getnframes(), file.getnchannels()) == (8000, 800, max(1, channels))
+            heard = np.frombuffer(file.readframes(800), "<i2").reshape(800, -1)[:, 0] / 32767
+        assert np.abs(heard - samples).max() < 1e-4

@@ -18,6 +18,7 @@ import numpy as np
 
 from consilience.core.errors import DataError
 from consilience.data.table import LazyColumn, Table
+from consilience.modalities import MODALITIES
 
 _PLAIN = (str, int, bool, bytes, datetime, type(None))
 
@@ -74,7 +75,8 @@ def _datasets(source: Any) -> str | None:
 
 def plain(value: Any) -> Any:
     """One value as a raw cell: str, int, float, bool, bytes, datetime or None (which NaN, NA and NaT become), or a
-    tuple of such (which a list becomes; no input may hold one, but a target may)."""
+    tuple of such (which a list becomes; no input may hold one, but a target may). What
+    some modality knows as an object (an image, a decoded sound) becomes the bytes of a file."""
     kind = type(value)
     if kind in _PLAIN:
         return value
@@ -100,7 +102,20 @@ def plain(value: Any) -> Any:
     pandas = sys.modules.get("pandas")
     if pandas is not None and value is pandas.NA:
         return None
+    if (content := as_file(value)) is not None:
+        return content
+    if isinstance(value, np.ndarray):
+        raise NotACell(
+            f"{kind.__name__} {list(value.shape)} of {value.dtype} (pixels are [height, width] or [height, width, 3 or "
+            "4] of uint8, from 0 to 255)"
+        )
     raise NotACell(kind.__name__)
+
+
+def as_file(value: Any) -> bytes | None:
+    """The bytes of a file with this content, where some modality knows such objects."""
+    found = (MODALITIES.load(name).file_of(value) for name in MODALITIES)
+    return next((content for content in found if content is not None), None)
 
 
 # Subclasses too (np.str_ is handled above; a StrEnum member or a user's own str ends up here).

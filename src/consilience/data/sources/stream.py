@@ -10,7 +10,7 @@ from typing import Any
 
 from consilience.core.errors import DataError
 from consilience.data.rows import Rows
-from consilience.data.sources.memory import NotACell, plain, unique_names
+from consilience.data.sources.memory import NotACell, as_file, plain, unique_names
 from consilience.data.table import Table
 
 NAME = "the stream of rows"
@@ -39,7 +39,7 @@ def _flat(row: Mapping[Any, Any], outer: str) -> Iterator[tuple[str, Any]]:
         name = f"{outer}.{key}" if outer else str(key)
         if isinstance(value, Mapping) and set(value) == {"bytes", "path"}:
             yield name, value["path"] if value["bytes"] is None else value["bytes"]
-        elif isinstance(value, Mapping):
+        elif isinstance(value, Mapping) and as_file(value) is None:
             yield from _flat(value, name)
         else:
             yield name, value

@@ -21,7 +21,7 @@ from consilience.core.optional import require
 from consilience.core.registry import Family
 from consilience.core.state import State
 from consilience.modalities import container
-from consilience.modalities.audio import augment, collate, features, load, sniff
+from consilience.modalities.audio import augment, collate, features, load, objects, sniff
 from consilience.modalities.audio.config import Config as AudioConfig
 from consilience.modalities.base import (
     MISSING_MARKERS,
@@ -115,6 +115,8 @@ class Audio(Modality):
     default_encoder: ClassVar[str] = "cnn"
     backbones: ClassVar[Family] = BACKBONES
     Config: ClassVar[type] = AudioConfig
+
+    file_of = staticmethod(objects.file_of)
 
     def sniff(self, column: ColumnSample) -> Evidence | None:
         found = sniff.claim(column.without_markers())

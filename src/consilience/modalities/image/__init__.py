@@ -33,7 +33,7 @@ from consilience.modalities.base import (
     is_nothing,
     spread,
 )
-from consilience.modalities.image import augment, collate, features, likeness, load, sniff, transform
+from consilience.modalities.image import augment, collate, features, likeness, load, objects, sniff, transform
 from consilience.modalities.image.config import Config as ImageConfig
 from consilience.modalities.png import png
 
@@ -103,6 +103,8 @@ class Image(Modality):
     default_encoder: ClassVar[str] = "cnn"
     backbones: ClassVar[Family] = BACKBONES
     Config: ClassVar[type] = ImageConfig
+
+    file_of = staticmethod(objects.file_of)
 
     def sniff(self, column: ColumnSample) -> Evidence | None:
         found = sniff.claim(column.without_markers())
