@@ -10,6 +10,10 @@ from collections.abc import Sequence
 
 from consilience.core.errors import UserError
 from consilience.core.optional import spare
+from consilience.core.writable import refusal
+
+CLOSED_PIPE = 141
+"""As shells report a program that `head` has cut short: 128 and the number of SIGPIPE."""
 
 COMMANDS = {
     "demo": "run the main job on real data that a package ships",
@@ -49,15 +53,17 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit codes: 0 done, 1 our fault, 2 the user's input is wrong, 130 interrupted. `argv` None: the process is
-    ours alone."""
+    """Exit codes: 0 done, 1 our fault, 2 the user's input is wrong, 130 interrupted, 141 nobody reads the output.
+    `argv` None: the process is ours alone."""
     if argv is None:
         spare("sklearn", "pandas")
     words = [*(sys.argv[1:] if argv is None else argv)]  # not list(): the command of that name lives in this package
     only = next((word for word in words if word in COMMANDS), None)
     args = parser(only).parse_args(words)
     try:
-        return int(args.run(args) or 0)
+        code = int(args.run(args) or 0)
+        sys.stdout.flush()  # a full disk or a closed pipe shows here at the latest
+        return code
     except UserError as error:
         if args.debug:
             raise
@@ -68,14 +74,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader (head, less) has gone: no traceback
-        return 1
-    except Exception as error:  # the last line of defence: one line for the user, the rest on request
-        if args.debug:
-            raise
-        print(
-            f"consilience {args.command}: this is a fault of consilience, not of your data: "
-            f"{type(error).__name__}: {error}\nRun it again as 'consilience --debug {args.command} …' and report "
-            "what it prints.",
-            file=sys.stderr,
-        )
-        return 1
+        return CLOSED_PIPE
+    except OSError as error:
+        said = refusal(error)
+        if args.debug or said is None:
+            return _our_fault(args, error)
+        print(f"consilience {args.command}: {said}", file=sys.stderr)
+        return 2
+    except Exception as error:  # the last line of defence
+        return _our_fault(args, error)
+
+
+def _our_fault(args: argparse.Namespace, error: Exception) -> int:
+    """One line for the user, the rest on request."""
+    if args.debug:
+        raise error
+    print(
+        f"consilience {args.command}: this is a fault of consilience, not of your data: "
+        f"{type(error).__name__}: {error}\nRun it again as 'consilience --debug {args.command} …' and report "
+        "what it prints.",
+        file=sys.stderr,
+    )
+    return 1

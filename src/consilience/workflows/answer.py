@@ -13,6 +13,7 @@ from consilience.bundle.manifest import write_text
 from consilience.bundle.model import Model
 from consilience.core.errors import DataError, UserError
 from consilience.core.progress import Reporter
+from consilience.core.writable import check_writable
 from consilience.data.cells import Problem
 from consilience.data.check import write_bad_cells
 from consilience.data.fetch import fetching
@@ -39,6 +40,8 @@ def predict(
     `prediction_<target>` each), then with `proba` one `proba_<class>` each (`proba_<target>_<class>`). Written
     to `out` (.csv, .parquet or .jsonl) where given. `hosts`: whose URLs are fetched.
     Returns {"rows", "bad_cells", "out", "columns"}."""
+    if out is not None:
+        check_writable(out, "--out")
     model = load(run)
     table = _read(source, root, reporter)
     if not len(table):
@@ -84,6 +87,8 @@ def evaluate(
     Where the model was trained with weights and the table has their column, rows count by it; "unweighted" then has the
     metrics of rows that all count alike.
     """
+    if html is not None:
+        check_writable(html, "--html")
     model = load(run)
     table = _read(source, root, reporter)
     found = truth(model, table, reporter=reporter)

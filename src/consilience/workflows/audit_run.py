@@ -26,6 +26,7 @@ from consilience.core.errors import UserError
 from consilience.core.optional import require
 from consilience.core.progress import Deadline, Reporter
 from consilience.core.threads import limited, sensible
+from consilience.core.writable import check_writable
 from consilience.data.cells import Dataset
 from consilience.data.fetch import fetching
 from consilience.data.sources import read
@@ -59,6 +60,8 @@ def audit(
 ) -> dict[str, Any]:
     """Audit the model of a run or bundle: on `source`, a table with targets, or else on the rows that the run itself
     held out. Writes a page to `html` where given. About `seconds` long at most. Returns the JSON of docs/audit.md."""
+    if html is not None:
+        check_writable(html, "--html")
     deadline = Deadline(seconds)
     model = load(run)
     begun = Begun.find(run)

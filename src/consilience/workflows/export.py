@@ -12,6 +12,7 @@ from consilience.bundle.load import load
 from consilience.bundle.manifest import MANIFEST, find, unseal
 from consilience.bundle.save import rewrite
 from consilience.core.errors import ExportError, UserError, unknown
+from consilience.core.writable import check_writable
 from consilience.export import TARGETS
 
 TOLERANCE = 1e-4
@@ -24,7 +25,7 @@ def export(run: Path, *, to: str, out: Path | None, verify: bool) -> dict[str, A
     if to not in TARGETS:
         raise UserError(f"--to: {unknown('export target', to, TARGETS)}")
     source = find(run)
-    folder = out if out is not None else source.parent / f"export-{to}"
+    folder = check_writable(out if out is not None else source.parent / f"export-{to}", "--out")
     if folder.resolve() == source.resolve():
         raise UserError(f"{folder}: this is the bundle itself; choose another --out")
     if not _free(folder):

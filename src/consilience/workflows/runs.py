@@ -24,6 +24,7 @@ from consilience.bundle.manifest import write_text
 from consilience.core.config import dump_toml, encode
 from consilience.core.errors import ConfigError, UserError
 from consilience.core.progress import Deadline
+from consilience.core.writable import check_writable
 from consilience.workflows.config import RunConfig, resolve
 from consilience.workflows.kept import CHECKPOINTS
 
@@ -46,7 +47,7 @@ def new_run(out: str | Path | None) -> Path:
             folder = Path("runs") / f"{stamp}{suffix}"
             if not folder.exists():
                 return folder
-    folder = Path(str(out))
+    folder = check_writable(str(out), "--out")
     if folder.exists() and (not folder.is_dir() or any(not _LEFT_OVER.fullmatch(p.name) for p in folder.iterdir())):
         how = f", or go on with it: fit --resume --out {folder}" if (folder / RUN).is_file() else ""
         raise UserError(f"{folder}: exists and is not empty. Choose another --out, or remove it{how}.")

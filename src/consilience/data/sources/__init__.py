@@ -17,6 +17,7 @@ from typing import Any
 from consilience.core.errors import DataError
 from consilience.core.files import Confined, followed
 from consilience.data.sources import csv, folder, jsonl, memory, parquet, saved, shards
+from consilience.data.sources.content import content_of, is_plain
 from consilience.data.sources.paths import expand, is_path, kind
 from consilience.data.sources.several import joined
 from consilience.data.table import Table
@@ -155,9 +156,31 @@ def _read(path: Path, root: Path | None, encoding: str) -> Table:
     try:
         if path.is_dir():
             return saved.read(path) if saved.is_saved(path) else folder.read(path)
-        return _reader(path)(path, root=path.parent if root is None else Path(root), encoding=encoding)  # type: ignore[no-any-return]
+        reader, notes = _by_content(path, _reader(path))
+        table: Table = reader(path, root=path.parent if root is None else Path(root), encoding=encoding)
     except OSError as error:
         raise DataError(f"{path}: the file cannot be read: {error.strerror or error}") from error
+    return replace(table, notes=(*notes, *table.notes)) if notes else table
+
+
+def _by_content(path: Path, reader: Any) -> tuple[Any, tuple[str, ...]]:
+    """The reader of what the file really holds, and what to say where that is not what it is called. Raises DataError
+    for what cannot be read."""
+    content, textual = content_of(path), reader in (csv.read, jsonl.read)
+    if content is None or (reader is shards.read and content.ending == ".gz"):
+        if reader is parquet.read and is_plain(path):
+            raise DataError(f"{path}: it is called {kind(path)} but holds plain text; rename it (.csv or .jsonl)")
+        if textual and kind(path).endswith(".gz"):
+            return reader, (f"{path}: it is not packed with gzip, though its name says so",)
+        return reader, ()
+    if reader is parquet.read and content.ending == ".parquet":
+        return reader, ()
+    if textual and content.ending == ".gz":
+        packed = kind(path).endswith(".gz")
+        return reader, () if packed else (f"{path}: it is packed with gzip, though its name does not say so",)
+    if textual and content.ending == ".parquet":
+        return parquet.read, (f"{path}: read as Parquet, which it is, though it is called {kind(path)}",)
+    raise DataError(f"{path}: it is {content.name}, though it is called {kind(path)}; {content.advice}")
 
 
 def _name(source: Any, found: Sequence[Path]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
 from consilience.core.errors import DataError
+from consilience.data.sources.content import GZIP
 
 
 def codec_of(encoding: str) -> str:
@@ -17,8 +18,14 @@ def codec_of(encoding: str) -> str:
     return "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
 
 
+def is_packed(path: Path) -> bool:
+    """Whether a file is packed with gzip, whatever it is called."""
+    with path.open("rb") as file:
+        return file.read(len(GZIP)) == GZIP
+
+
 def open_binary(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
+    return cast(BinaryIO, gzip.open(path, "rb")) if is_packed(path) else path.open("rb")
 
 
 @contextmanager
@@ -26,7 +33,7 @@ def opened(path: Path, encoding: str) -> Iterator[TextIO]:
     """The file's text, line ends as they are. Raises DataError for whatever it is that keeps it from being text."""
     codec = codec_of(encoding)
     try:
-        if path.suffix.lower() == ".gz":
+        if is_packed(path):
             with gzip.open(path, "rt", encoding=codec, newline="") as packed:
                 yield cast(TextIO, packed)
         else:
