@@ -80,6 +80,14 @@ class Backbone(ABC):
     def length(self, value: Any) -> int:
         """About how many tokens a value is: values of like length are encoded together."""
 
+    reads_whole: ClassVar[bool] = True
+    """Whether every value is read to its end, whatever its length."""
+
+    def cut_short(self, values: Sequence[Any]) -> tuple[int, str]:
+        """How many of these values it does not read to their end, and where it stops, in words ("after 256 tokens").
+        The default: none."""
+        return 0, ""
+
     @abstractmethod
     def build(self) -> Any:
         """The torch module, on the processor, with its weights, in evaluation mode."""

@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from consilience.core.config import Part, parts
-from consilience.core.errors import ConfigError, UserError
+from consilience.core.errors import BadCell, ConfigError, UserError
+from consilience.core.limits import Limits
 from consilience.core.optional import need
 from consilience.data.infer import InputPlan
 from consilience.fusion import FEATURE_FUSIONS
 from consilience.modalities import MODALITIES
 from consilience.modalities.backbone import Backbone, BackboneConfig, find_backbone
+from consilience.modalities.base import ColumnSample
 from consilience.models.learners import LEARNERS
 from consilience.models.weights import packaged
 from consilience.train.config import TrainConfig
 
 FOLDER = "CONSILIENCE_BACKBONES"
 """Environment variable: the folder that backbones are looked for in when none is named."""
+CUT_SHORT = 0.02
+"""Share of cells that are not read to their end from which on it is said."""
 PACKAGE, HUB = "package:", "hub:"
 
 
@@ -116,6 +121,25 @@ def frozen_views(plans: Mapping[str, InputPlan], config: PretrainedConfig, *, ne
             f"MODALITY=package:NAME for weights that a package ships, or a folder of them in ${FOLDER}"
         )
     return views
+
+
+def cut_short(view: FrozenView, samples: Sequence[ColumnSample], config: Any, limits: Limits) -> str | None:
+    """What to say of cells that the view's backbone does not read to their end; None where it reads nearly all."""
+    if view.backbone.reads_whole:
+        return None
+    modality, root = MODALITIES.load(view.plan.modality)(), samples[0].root
+    values = []
+    for cell in zip(*(sample.cells for sample in samples), strict=False):
+        with suppress(BadCell):
+            if not modality.missing(cell) and (value := modality.load(cell, config, root, limits)[0]) is not None:
+                values.append(value)
+    count, where = view.backbone.cut_short(values)
+    if count <= CUT_SHORT * len(values):
+        return None
+    return (
+        f"{view.of}: {view.backbone.name} stops {where}, and {count / len(values):.0%} of the cells are longer; it does "
+        "not see the rest of them. Where the end matters, choose a backbone that reads more, or add the preset classic"
+    )
 
 
 def _found(config: PretrainedConfig, modality: str) -> str | None:

@@ -33,7 +33,7 @@ from consilience.models.view import View
 from consilience.tasks.base import Task
 from consilience.tasks.choose import blank_is_answer
 from consilience.tasks.choose import settings as task_settings
-from consilience.workflows.backbones import FrozenView, frozen_views
+from consilience.workflows.backbones import FrozenView, cut_short, frozen_views
 from consilience.workflows.config import RunConfig
 from consilience.workflows.targets import chosen_task, encoded, targeted, unseen, weighed, without_words
 
@@ -197,6 +197,10 @@ def prepare(
     once = _one_of_each(loaded, looks.plans)
     sides, uneven = _sides(tables, rows, once["train"], config, task, targets)
     warnings = [note for given in tables.values() for note in given.notes] + warnings + uneven
+    for name, view in looks.frozen.items():
+        samples = [inference.samples[column] for column in view.plan.columns]
+        if (text := cut_short(view, samples, looks.configs[name], config.limits)) is not None:
+            warnings.append(text)
     inputs = looks.fitted(loaded["train"], sides["train"][1])
     views = {of: make_view(data, inputs, store=store) for of, data in loaded.items()}
     parts = {}

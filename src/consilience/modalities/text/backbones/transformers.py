@@ -23,6 +23,7 @@ class TransformersText(Stack):
     """The folder of a model and its tokeniser, as `save_pretrained` writes them."""
 
     kind, part, feed, masks = "transformers", "text_model", "inputs_embeds", True
+    reads_whole = False
     settings = ("config.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt",
                 "*.model")  # fmt: skip
 
@@ -68,6 +69,11 @@ class TransformersText(Stack):
 
     def length(self, value: Any) -> int:
         return min(self.longest, len(value.split()) + len(value) // 4 + 2)
+
+    def cut_short(self, values: Sequence[Any]) -> tuple[int, str]:
+        long = [value for value in values if len(value) >= self.longest]  # a token has at least one character
+        coded = self.tokenizer(long, truncation=False, verbose=False)["input_ids"] if long else []
+        return sum(len(ids) > self.longest for ids in coded), f"after {self.longest:,} tokens"
 
     def probe(self) -> Sequence[Any]:
         return ["one", "two words and some more"]
