@@ -8,7 +8,24 @@ from consilience.data.sources import read
 from consilience.modalities import MODALITIES
 from consilience.workflows.backbones import PretrainedConfig, cut_short, frozen_views
 
-WORDS = "the quick brown fox jumps over a lazy dog near the river bank every single day".split()
+WORDS = [
+    "the",
+    "quick",
+    "brown",
+    "fox",
+    "jumps",
+    "over",
+    "a",
+    "lazy",
+    "dog",
+    "near",
+    "the",
+    "river",
+    "bank",
+    "every",
+    "single",
+    "day",
+]
 
 
 def said(texts):

@@ -8,10 +8,11 @@ import shutil
 import pytest
 from PIL import Image
 
+from consilience.cli import main
 from consilience.core.errors import UserError
 from consilience.core.progress import Reporter
 from consilience.data.sources import read
-from consilience.workflows.demos import DEMOS, demo, flags, stamps, svg
+from consilience.workflows.demos import DEMOS, TABLES, demo, flags, stamps, svg
 
 DRAWING = b"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 20 10">
 <circle cx="10" cy="5" r="4" fill="#00f"/></svg>"""
@@ -215,3 +216,20 @@ def test_a_package_of_another_form_is_named(packages, tmp_path):
 
 def test_every_listed_demo_can_be_loaded():
     assert all(callable(DEMOS.load(name)) for name in DEMOS)
+
+
+def test_the_shop_is_written_and_nothing_is_overwritten(tmp_path, capsys) -> None:
+    assert main(["demo", "--data", "shop", "--out", str(tmp_path)]) == 0
+    assert f"consilience inspect {tmp_path / 'train.csv'}" in capsys.readouterr().out
+    train, test = (read(tmp_path / name) for name in ("train.csv", "test.csv"))
+    assert list(train.columns) == ["photo", "review", "price", "shop", "day", "label"]
+    assert (len(train), len(test)) == (180, 60)
+    assert all((tmp_path / cell).is_file() for cell in (*train["photo"], *test["photo"]) if cell)
+    before = (tmp_path / "train.csv").read_bytes()
+    assert main(["demo", "--data", "shop", "--out", str(tmp_path)]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert (tmp_path / "train.csv").read_bytes() == before
+
+
+def test_no_name_is_both_fitted_and_only_written() -> None:
+    assert not set(DEMOS) & set(TABLES)

@@ -1,6 +1,7 @@
 """demo: the main job on real data that a package brings. The only place that knows a data set.
 
-A data set is one file with a function `prepare(folder) -> Demo` that writes its tables and says how to fit them.
+A data set is one file with a function `prepare(folder) -> Demo` that writes its tables and says how to fit them, or
+`write(folder, seed=N) -> paths`, which only writes them: the fit is the reader's.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ DEMOS = Family(
         "flags": "consilience.workflows.demos.flags:prepare",
     },
 )
+
+
+TABLES = Family("demo table", {"shop": "consilience.workflows.demos.shop:write"})
+"""What is written and not fitted."""
 
 
 def demo(data: str, *, out: Path, seed: int, reporter: Reporter) -> FitResult:
