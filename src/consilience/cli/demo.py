@@ -16,8 +16,8 @@ def arguments(command: argparse.ArgumentParser) -> None:
         "--data",
         metavar="NAME",
         default="easy-vqa",
-        help="easy-vqa (default), stamps (images, captions, speech) or flags (images, table); shop writes the tables of "
-        "the README into DIR and leaves the fit to you",
+        help="easy-vqa (default), stamps (images, captions, speech) or flags (images, table); shop writes the tables "
+        "of the README into DIR and leaves the fit to you",
     )
     command.add_argument("--seed", type=int, default=0, metavar="N", help="every random choice follows from it")
 

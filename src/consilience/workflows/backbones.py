@@ -137,8 +137,8 @@ def cut_short(view: FrozenView, samples: Sequence[ColumnSample], config: Any, li
     if count <= CUT_SHORT * len(values):
         return None
     return (
-        f"{view.of}: {view.backbone.name} stops {where}, and {count / len(values):.0%} of the cells are longer; it does "
-        "not see the rest of them. Where the end matters, choose a backbone that reads more, or add the preset classic"
+        f"{view.of}: {view.backbone.name} stops {where}, and {count / len(values):.0%} of the cells are longer; it "
+        "does not see the rest of them. Where the end matters, choose a backbone that reads more, or add the preset classic"
     )
 
 
