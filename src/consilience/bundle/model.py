@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from consilience.bundle import compare
 from consilience.core import memory
-from consilience.core.errors import DataError, unknown
+from consilience.core.errors import DataError, DataWarning, unknown
 from consilience.core.limits import Limits
 from consilience.core.progress import Reporter
 from consilience.data.cells import Cells, Dataset, Problem
+from consilience.data.check import summarize
 from consilience.data.encode import Encoding, encode_values
 from consilience.data.fetch import fetching
 from consilience.data.infer import InputPlan
@@ -61,6 +64,8 @@ class Prediction:
     labels: list[Any]
     names: tuple[str, ...]
     problems: tuple[Problem, ...]
+    warnings: tuple[str, ...] = ()
+    """What of the table is not as it was in training, a sentence each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,19 +107,42 @@ class Model:
         single = isinstance(rows, Mapping) and not any(isinstance(v, list | tuple | np.ndarray) for v in rows.values())
         table = read([dict(rows)] if single else rows, root=root)
         with fetching(table, self.media, hosts, max_bytes=self.limits.bytes) as given:
-            return self.answer(given)
+            answered = self.answer(given, by_hand=single or isinstance(rows, list | tuple))
+        for text in answered.warnings:
+            warnings.warn(f"{table.name}: {text}", DataWarning, stacklevel=3)
+        return answered
 
     @property
     def classes(self) -> tuple[str, ...]:
         return self.task.names
 
-    def answer(self, table: Table, *, workers: int | None = None, reporter: Reporter | None = None) -> Prediction:
-        """Load the cells of a table and answer all of its rows."""
+    def answer(
+        self, table: Table, *, workers: int | None = None, reporter: Reporter | None = None, by_hand: bool = False
+    ) -> Prediction:
+        """Load the cells of a table and answer all of its rows. `by_hand`: its rows are dicts that somebody wrote, and
+        may leave out what is not known."""
         with memory.reused(when=len(table) > _MANY):
             dataset = self.load(table, workers=workers, reporter=reporter)
             answers = self.member.predict(self.view(dataset))
         problems = tuple(dict.fromkeys(p for cells in dataset.inputs.values() for p in cells.problems))
-        return Prediction(answers=answers, labels=self.task.decode(answers), names=self.task.names, problems=problems)
+        return Prediction(
+            answers=answers,
+            labels=self.task.decode(answers),
+            names=self.task.names,
+            problems=problems,
+            warnings=tuple(self.compare(table, dataset, by_hand=by_hand)),
+        )
+
+    def compare(self, table: Table, dataset: Dataset, *, by_hand: bool = False) -> list[str]:
+        """What of a table and its loaded cells is not as it was in training, a sentence each (bundle/compare.py)."""
+        used = [c for name in sorted(dataset.inputs) for c in self.inputs[name].plan.columns]
+        known = {*self.columns, *(self.targets or (self.target,)), self.weight or self.target}
+        used = list(dict.fromkeys(used))
+        return [
+            *compare.absent(table, used, known, only_alike=by_hand),
+            *compare.unusual(dataset, self.inputs, table),
+            *([] if by_hand else summarize(dataset)),
+        ]
 
     def load(
         self, table: Table, *, workers: int | None = None, reporter: Reporter | None = None, encoded: bool = True

@@ -40,9 +40,10 @@ def run(args: argparse.Namespace) -> int:
         print_json(found)
         return 0
     rows = [[name, show_metric(metric)] for name, metric in found["metrics"].items()]
-    print_table(
-        f"{found['rows']:,} rows, {found['bad_cells']:,} bad cells", ["metric", "value (95 %)"], rows, right=(1,)
-    )
+    bad = f"{found['bad_cells']:,} bad cells"
+    if found["bad_parts"]:
+        bad += f", {found['bad_parts']:,} bad numbers, categories or dates"
+    print_table(f"{found['rows']:,} rows, {bad}", ["metric", "value (95 %)"], rows, right=(1,))
     if args.html:
         print(f"Page: {args.html}")
     if found["by"]:

@@ -9,6 +9,8 @@ ConsilienceError
 │   └── MissingExtra (also ImportError)  an optional package is not installed
 └── BadCell                            one cell cannot be used; the loader turns it into a missing value and a report
 
+DataWarning (UserWarning)              a table can be used, but is not like the one a model was trained on
+
 A message says what happened, where, why we stop and what to do.
 """
 
@@ -56,6 +58,19 @@ class BadCell(ConsilienceError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+class DataWarning(UserWarning):
+    """A table can be used, but is not like the one that the model was trained on; the message says in what."""
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that somebody most likely meant: the same but for case, blanks and signs, or nearly the same."""
+    known = list(known)
+    folded = {"".join(c for c in k.casefold() if c.isalnum()): k for k in reversed(known)}
+    if (same := folded.get("".join(c for c in name.casefold() if c.isalnum()))) is not None:
+        return same
+    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.6)), None)
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:

@@ -80,6 +80,21 @@ class Features:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unusual:
+    """Cells of one column that training knew little or nothing of."""
+
+    column: str
+    what: str
+    """How a sentence goes on after the share of rows: "hold a value that training never saw"."""
+    cells: np.ndarray
+    """[U] bool: such cells."""
+    of: np.ndarray
+    """[U] bool: the cells it is a share of."""
+    usual: float
+    """The same share among the training rows, 0 to 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Preview:
     """One cell as a person looks at it on a page: words, or a small file that browsers show, or both."""
 
@@ -117,6 +132,10 @@ class Processor(ABC):
         """A few numbers of each value beside `features`: dense, and cheap enough to be computed anew whenever they are
         needed. The default: none."""
         return None
+
+    def unusual(self, values: Values) -> Sequence[Unusual]:
+        """What of these values is not as the training values were, column by column. The default: nothing to say."""
+        return ()
 
     def augment(self, tokens: Tokens, rng: np.random.Generator) -> Tokens:
         """A random change that keeps the meaning, drawn per distinct cell; while training only. The default: none."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ def predict(
     """Answer every row of a table, in its order: its columns, then `prediction` (of several targets one
     `prediction_<target>` each), then with `proba` one `proba_<class>` each (`proba_<target>_<class>`). Written
     to `out` (.csv, .parquet or .jsonl) where given. `hosts`: whose URLs are fetched.
-    Returns {"rows", "bad_cells", "out", "columns"}."""
+    A column that the table has already under one of these names is kept, and ours gets a number behind its name.
+    Returns {"rows", "bad_cells", "out", "columns", "renamed", "warnings"}."""
     if out is not None:
         check_writable(out, "--out")
     model = load(run)
@@ -54,8 +56,11 @@ def predict(
         added |= {f"proba_{prediction.names[k]}": prediction.answers[:, k].tolist() for k in model.task.probable}
     elif proba:
         raise UserError(f"--proba: {model.target!r} is a number, which has no class probabilities; leave --proba out")
-    if clash := [name for name in added if name in table.columns]:
-        raise UserError(f"{table.name}: a column is already called {clash[0]!r}; rename it before predicting")
+    added, renamed = _beside(added, table.columns)
+    for name, free in renamed.items():
+        reporter.say(f"the table has a column {name!r} of its own, which is kept; the model's answer is in {free!r}")
+    for text in prediction.warnings:
+        reporter.say(f"warning: {table.name}: {text}")
     kept = table.columns if out is not None and out.suffix.lower() == ".parquet" else _without_bytes(table, reporter)
     columns = {**{name: list(cells) for name, cells in kept.items()}, **added}
     if not nested:
@@ -68,7 +73,22 @@ def predict(
         "bad_cells": sum(p.whole for p in prediction.problems),
         "out": None if out is None else str(out),
         "columns": columns,
+        "renamed": renamed,
+        "warnings": list(prediction.warnings),
     }
+
+
+def _beside(added: Mapping[str, list[Any]], taken: Collection[str]) -> tuple[dict[str, list[Any]], dict[str, str]]:
+    """The added columns under names that are free, and the names that were changed: old -> new."""
+    out: dict[str, list[Any]] = {}
+    renamed = {}
+    for name, cells in added.items():
+        numbered = chain([name], (f"{name}_{k}" for k in count(2)))
+        free = next(n for n in numbered if n not in taken and n not in out)
+        out[free] = cells
+        if free != name:
+            renamed[name] = free
+    return out, renamed
 
 
 def evaluate(
@@ -82,7 +102,8 @@ def evaluate(
     seed: int,
     reporter: Reporter,
 ) -> dict[str, Any]:
-    """{"metrics", "rows", "bad_cells", "by"}: scores with 95 % intervals of the model of a run or bundle on a table.
+    """{"metrics", "rows", "bad_cells", "bad_parts", "warnings", "by"}: scores with 95 % intervals of the model of a run
+    or bundle on a table. "bad_parts": numbers, categories and dates that could not be read.
 
     Where the model was trained with weights and the table has their column, rows count by it; "unweighted" then has the
     metrics of rows that all count alike.
@@ -109,15 +130,20 @@ def evaluate(
             rows=rows,
         )
         errors = [] if html is None else worst(Shown.of(model), part, said, most=ERRORS)
+    found_bad = dict.fromkeys(p for cells in dataset.inputs.values() for p in cells.problems)
     answers = opened.widen(said, model.task)
     metrics = score(opened, answers, target, names=names, groups=groups, weights=counts, seed=seed)
     details = metrics.pop("details")
     out: dict[str, Any] = {
         "metrics": metrics,
         "rows": len(rows),
-        "bad_cells": sum(p.whole for p in dict.fromkeys(p for c in dataset.inputs.values() for p in c.problems)),
+        "bad_cells": sum(p.whole for p in found_bad),
+        "bad_parts": sum(not p.whole for p in found_bad),
+        "warnings": model.compare(given, dataset),
         "by": {},
     }
+    for text in out["warnings"]:
+        reporter.say(f"warning: {table.name}: {text}")
     if grouping is not None:
         values = [grouping[int(r)] for r in rows]
         out["by"] = by_group(opened, answers, target, values, names=names, groups=groups, weights=counts, seed=seed)

@@ -136,9 +136,10 @@ def cut_short(view: FrozenView, samples: Sequence[ColumnSample], config: Any, li
     count, where = view.backbone.cut_short(values)
     if count <= CUT_SHORT * len(values):
         return None
+    share = f"{count / len(values):.0%}"
     return (
-        f"{view.of}: {view.backbone.name} stops {where}, and {count / len(values):.0%} of the cells are longer; it "
-        "does not see the rest of them. Where the end matters, choose a backbone that reads more, or add the preset classic"
+        f"{view.of}: {view.backbone.name} stops {where}, and {share} of the cells are longer; it does not see the rest "
+        "of them. Where the end matters, choose a backbone that reads more, or add the preset classic"
     )
 
 

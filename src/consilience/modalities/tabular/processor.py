@@ -8,11 +8,14 @@ import numpy as np
 
 from consilience.core.batch import Tokens
 from consilience.core.state import State
-from consilience.modalities.base import Features, Processor, Values
+from consilience.modalities.base import Features, Processor, Unusual, Values
 from consilience.modalities.tabular.collate import augment, collate, split
 from consilience.modalities.tabular.config import Config
 from consilience.modalities.tabular.features import features
-from consilience.modalities.tabular.transform import KINDS, Column, from_json, to_json
+from consilience.modalities.tabular.transform import KINDS, CategoryColumn, Column, from_json, to_json
+
+NEW = "hold a value that training did not know"
+EMPTY = "have no value that can be used, where training rows always had one"
 
 
 class TableProcessor(Processor):
@@ -46,6 +49,19 @@ class TableProcessor(Processor):
 
     def features(self, values: Values) -> Features:
         return features(self.columns, values)
+
+    def unusual(self, values: Values) -> Sequence[Unusual]:
+        """New categories; and columns that have no value where training rows always had one."""
+        found = []
+        for column, parts in zip(self.columns, split(values, len(self.columns))[0], strict=True):
+            absent = np.array([part is None for part in parts], bool)
+            if not column.gaps:
+                everywhere = np.ones(len(absent), bool)
+                found.append(Unusual(column=column.name, what=EMPTY, cells=absent, of=everywhere, usual=0.0))
+            if isinstance(column, CategoryColumn):
+                new = column.unseen(parts)
+                found.append(Unusual(column=column.name, what=NEW, cells=new, of=~absent, usual=column.others))
+        return found
 
     def augment(self, tokens: Tokens, rng: np.random.Generator) -> Tokens:
         return augment(self.columns, tokens, self.config, rng)

@@ -9,13 +9,14 @@ Shape legend: U cells, K places of one column in the matrix.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from consilience.modalities.tabular.config import Config
+from consilience.modalities.tabular.meaning import are_flags, by_meaning, meant
 from consilience.modalities.tabular.stats import centre_and_scale, count
 
 Parts = Sequence[Any]
@@ -23,6 +24,8 @@ Parts = Sequence[Any]
 
 LARGEST = float(np.finfo(np.float32).max)
 
+_MET = 4096
+"""Labels in other forms whose place a column remembers."""
 _KNOTS = 33
 """Quantiles kept of a number, for its rank."""
 _FEW = 10
@@ -96,11 +99,14 @@ class NumberColumn:
 
 @dataclass(frozen=True, kw_only=True)
 class CategoryColumn:
-    """One place per kept category, one for all others, one for missing where some training row had none."""
+    """One place per kept category, one for all others, one for missing where some training row had none. What is no
+    category as it is written, but means one alone (`meaning.py`), is that one."""
 
     name: str
     categories: tuple[str, ...]
     gaps: bool
+    others: float = 0.0
+    """Share of the training rows, of those with a value, whose category was not kept."""
     noisy = False
 
     @classmethod
@@ -111,20 +117,41 @@ class CategoryColumn:
                 rows[label] = rows.get(label, 0.0) + weight
         enough = [label for label, n in rows.items() if n >= config.min_count]
         kept = sorted(enough, key=lambda label: (-rows[label], label))[: config.max_categories]
-        return cls(name=name, categories=tuple(kept), gaps=_has_gaps(parts, weights))
+        fitted = cls(name=name, categories=tuple(kept), gaps=_has_gaps(parts, weights))
+        total = sum(rows.values())
+        others = sum(n for label, n in rows.items() if fitted._place_of(label) == len(kept))
+        return replace(fitted, others=others / total if total else 0.0)
 
     @cached_property
     def _place(self) -> dict[str, int]:
+        """Grows by what is met in other forms."""
         return {label: i for i, label in enumerate(self.categories)}
+
+    @cached_property
+    def _by_meaning(self) -> tuple[dict[object, str], bool]:
+        return by_meaning(self.categories), are_flags(self.categories)
+
+    def _place_of(self, label: str) -> int:
+        place = self._place.get(label)
+        if place is None:
+            known, flags = self._by_meaning
+            category = meant(label, known, flags=flags)
+            place = len(self.categories) if category is None else self._place[category]
+            if len(self._place) < _MET + len(self.categories):  # ever new labels must not fill the memory
+                self._place[label] = place
+        return place
+
+    def unseen(self, parts: Parts) -> np.ndarray:
+        """[U] bool: the cells with a category that is none of those kept."""
+        other = len(self.categories)
+        return np.array([part is not None and self._place_of(part) == other for part in parts], bool)
 
     def scaled(self, parts: Parts, limit: float) -> np.ndarray:
         return self.raw(parts)
 
     def raw(self, parts: Parts) -> np.ndarray:
-        other = len(self.categories)
-        missing = other + 1 if self.gaps else -1
-        place = self._place
-        codes = np.array([missing if p is None else place.get(p, other) for p in parts], np.int64)
+        missing = len(self.categories) + 1 if self.gaps else -1
+        codes = np.array([missing if p is None else self._place_of(p) for p in parts], np.int64)
         out = np.zeros((len(codes), self.width), np.float32)
         rows = np.flatnonzero(codes >= 0)
         out[rows, codes[rows]] = 1.0
