@@ -12,6 +12,7 @@ from consilience.core.errors import DataError
 from consilience.core.limits import Limits
 from consilience.core.progress import Reporter
 from consilience.core.threads import limited, sensible
+from consilience.data import leftover
 from consilience.data.encode import Encoding
 from consilience.data.infer import infer
 from consilience.data.sources import read
@@ -43,6 +44,8 @@ def encode(
     if not len(table):
         raise DataError(f"{table.name}: the table has no rows to encode")
     inference = infer(table, target=None, ignore=ignore, assigned=inputs)
+    for warning in leftover.warnings(inference.left_out):
+        reporter.say(f"warning: {warning}")
     views = frozen_views(inference.inputs, config, needed=True)
     opened = Store(store)
     encodings = {n: Encoding(backbone=v.backbone, store=opened, batch=config.batch) for n, v in views.items()}

@@ -16,6 +16,7 @@ from consilience.core.config import decode_into
 from consilience.core.errors import ConfigError, DataError, UserError, unknown
 from consilience.core.limits import Limits
 from consilience.core.progress import Reporter
+from consilience.data import leftover
 from consilience.data.cells import Cells, Chosen, Dataset, Problem
 from consilience.data.check import overlap, summarize
 from consilience.data.encode import Encoding
@@ -146,8 +147,6 @@ def plan_inputs(table: Table, config: RunConfig) -> tuple[Inference, dict[str, A
         raise DataError(f"{table.name}: column {data.group!r} is both the target and the group of the rows")
     ignore = [*data.ignore, *(column for column in (data.group, data.weight) if column)]
     inference = infer(table, target=targets, ignore=tuple(ignore), assigned=assigned)
-    if not inference.inputs:
-        raise DataError(f"{table.name}: no column is left to learn from besides the target {', '.join(targets)!r}")
     decoded = {}
     for name in settings:
         if name not in inference.inputs:
@@ -195,8 +194,10 @@ def prepare(
         problems[side] += dict.fromkeys(p for cells in dataset.inputs.values() for p in cells.problems)
     _refuse_unusable(loaded["train"], looks.plans, tables["train"])
     once = _one_of_each(loaded, looks.plans)
-    sides, uneven = _sides(tables, rows, once["train"], config, task, targets)
+    keyed = [c.name for c in inference.columns if c.name not in (*config.data.ignore, *inference.left_out)]
+    sides, uneven = _sides(tables, rows, once["train"], config, task, targets, keyed)
     warnings = [note for given in tables.values() for note in given.notes] + warnings + uneven
+    warnings += leftover.warnings(inference.left_out)
     inputs = looks.fitted(loaded["train"], sides["train"][1])
     views = {of: make_view(data, inputs, store=store) for of, data in loaded.items()}
     parts = {}
@@ -408,8 +409,10 @@ def _sides(
     config: RunConfig,
     task: Task,
     targets: Sequence[str],
+    keyed: Sequence[str],
 ) -> tuple[dict[str, tuple[str, np.ndarray]], list[str]]:
-    """Side -> (table it is in, rows of that table). A given table takes its side whole; the rest is split."""
+    """Side -> (table it is in, rows of that table). A given table takes its side whole; the rest is split. `keyed`:
+    columns whose cells tell rows apart, whatever their order."""
     table, chosen = tables["train"], rows["train"]
     shares = np.array(config.data.split)
     given = {side: (side, rows[side]) for side in ("valid", "test") if side in tables}
@@ -434,7 +437,7 @@ def _sides(
         tuple(shares / shares.sum()),
         config.seed,
         groups,
-        keys=row_keys(table, [c for c in table.columns if c not in config.data.ignore])[chosen],
+        keys=row_keys(table, keyed)[chosen],
         labels=task.strata(target) if config.data.stratify else None,
     )
     sides = {

@@ -33,6 +33,7 @@ from consilience.modalities.base import (
     Processor,
     Values,
     is_blank,
+    some_named,
     spread,
 )
 from consilience.modalities.png import png
@@ -122,6 +123,9 @@ class Audio(Modality):
         if part:
             return Evidence(strength=strength, reason=reason, kind="sound", beside="sound")
         return Evidence(strength=strength, reason=reason, kind="audio")
+
+    def hint(self, column: ColumnSample) -> str | None:
+        return some_named(column, load.ENDINGS, "audio", self.name)
 
     def resolve(self, config: AudioConfig, columns: Sequence[ColumnSample], kinds: Sequence[str]) -> AudioConfig:
         """Decides `seconds`, so that it covers nearly all sounds, within bounds. The sound of films may be missing.

@@ -30,6 +30,7 @@ from consilience.modalities.base import (
     Processor,
     Values,
     is_blank,
+    some_named,
     spread,
 )
 from consilience.modalities.image import augment, collate, features, likeness, load, sniff, transform
@@ -105,6 +106,9 @@ class Image(Modality):
     def sniff(self, column: ColumnSample) -> Evidence | None:
         found = sniff.claim(column)
         return None if found is None else Evidence(strength=found[0], reason=found[1], kind=self.name)
+
+    def hint(self, column: ColumnSample) -> str | None:
+        return some_named(column, load.ENDINGS, "image", self.name)
 
     def resolve(self, config: ImageConfig, columns: Sequence[ColumnSample], kinds: Sequence[str]) -> ImageConfig:
         """Decides `size`: the median shorter side, rounded, within bounds. Raises UserError for several columns."""

@@ -45,8 +45,9 @@ FEW = 20
 def sniff(column: ColumnSample) -> Evidence | None:
     """The claim of text on a column: about 0.8 for written text, 0.65 for short texts, 0.4 for what looks like a
     category, each less the cells that are no text; none when most cells are numbers, dates or files."""
-    cells = [text for value in column.cells if (text := _string(value)) is None or text.lower() not in _NOTHING]
-    texts = [text for text in cells if text is not None and not _is_other(text)]
+    if column.numeric:
+        return None
+    cells, texts = _texts(column)
     if not texts or 2 * len(texts) < len(cells):
         return None
     distinct = len(set(texts))
@@ -63,6 +64,21 @@ def sniff(column: ColumnSample) -> Evidence | None:
     if share < 1:
         reason += f"; {100 * (1 - share):.0f} % of the cells are numbers, dates or files"
     return Evidence(strength=strength * share, reason=reason, kind="text")
+
+
+def hint(column: ColumnSample) -> str | None:
+    """Of a column in which most cells are no text: how to read it as text all the same."""
+    cells, texts = _texts(column)
+    if not texts:
+        return None
+    return f"{len(texts):,} of {len(cells):,} cells are texts: read all as words with {column.as_input('text')}"
+
+
+def _texts(column: ColumnSample) -> tuple[list[str | None], list[str]]:
+    """The cells that say something, None where one is no string; and those of them that are neither number, date nor
+    file."""
+    cells = [text for value in column.cells if (text := _string(value)) is None or text.lower() not in _NOTHING]
+    return cells, [text for text in cells if text is not None and not _is_other(text)]
 
 
 def count_words(text: str) -> int:
