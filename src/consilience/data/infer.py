@@ -217,7 +217,7 @@ def _claim(column: ColumnSample, parts: Mapping[str, Modality]) -> _Choice | Non
     """The strongest claim; None where there is none."""
     best: tuple[str, Evidence] | None = None
     beside: dict[str, Evidence] = {}
-    held = any(isinstance(cell, Stored) for cell in column.cells)  # what lies in another file is media, or nothing
+    held = Stored in set(map(type, column.cells))  # what lies in another file is media, or nothing
     for name, part in parts.items():
         if held and not part.media:
             continue

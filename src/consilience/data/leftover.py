@@ -24,7 +24,7 @@ _FILE = re.compile(r".*[\\/].*\.[A-Za-z]\w{0,4}", re.DOTALL)
 
 
 def holds_lists(cells: Sequence[Any]) -> bool:
-    return any(isinstance(cell, tuple) for cell in cells)
+    return tuple in set(map(type, cells))
 
 
 def reason_of(column: ColumnSample) -> str:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from consilience.core.seeding import generator
 from consilience.data.table import BLOCK, HEAVY, LazyColumn, Table, blocks, pick
-from consilience.modalities.base import ColumnSample, blanks
+from consilience.modalities.base import ColumnSample, are_numbers, blanks
 
 SAMPLE = 1_000
 _EXACT = 100_000
@@ -29,12 +31,27 @@ def sample(table: Table, column: str) -> ColumnSample:
     there = _there(cells)
     if len(there) > _EXACT:
         there = there[(np.arange(_EXACT) * (len(there) / _EXACT)).astype(np.int64)]
-    ranked = sorted(_ranks(cells, there))
-    chosen = pick(cells, [row for _, row in ranked[:SAMPLE]])
+    chosen = _shuffled(pick(cells, there)) if len(there) <= SAMPLE else None
+    if chosen is None:
+        chosen = pick(cells, [row for _, row in sorted(_ranks(cells, there))[:SAMPLE]])
     if isinstance(cells, LazyColumn) and cells.block < BLOCK:  # large values: not too many of them
         sizes = np.cumsum([len(cell) if isinstance(cell, str | bytes) else 0 for cell in chosen])
         chosen = chosen[: max(1, int(np.searchsorted(sizes, HEAVY, side="right")))]
     return ColumnSample(name=column, cells=chosen, rows=len(table), distinct=len(set(chosen)), root=table.root)
+
+
+def _shuffled(cells: list[Any]) -> list[Any] | None:
+    """The cells in an order that is quickly found and depends on them alone; None where that is not possible. Wide
+    tables are mostly numbers, and hashing each of a million would take seconds."""
+    if len(set(map(type, cells))) != 1 or not are_numbers(cells):
+        return None
+    cells.sort()
+    return list(map(cells.__getitem__, _order(len(cells))))
+
+
+@lru_cache(maxsize=64)
+def _order(count: int) -> list[int]:
+    return generator(0, "sample").permutation(count).tolist()
 
 
 def _ranks(cells: Sequence[Any], rows: np.ndarray) -> Iterator[tuple[bytes, int]]:

@@ -50,6 +50,8 @@ class LazyColumn(Sequence[Any]):
     def pick(self, rows: Rows) -> list[Any]:
         """The cells of these rows, in their order."""
         wanted = np.asarray(rows, np.int64)
+        if 0 < self._length <= self.block:
+            return list(map(self._block(0).__getitem__, wanted.tolist()))
         order = np.argsort(wanted, kind="stable")
         out: list[Any] = [None] * len(wanted)
         for place, row in zip(order.tolist(), wanted[order].tolist(), strict=True):

@@ -54,11 +54,10 @@ class ColumnSample:
     def numeric(self) -> bool:
         """Whether every cell is a number as programs write it, or a word for nothing, and no file is called like one of
         them: then only a modality that knows numbers need look at the column. Of a wide table nearly all are."""
-        if not set(map(type, self.cells)) <= {str, int, float}:
+        if not are_numbers(self.cells):
             return False
-        known = _finite(self.cells) or _finite([c for c in self.cells if str(c).strip() not in MISSING_MARKERS])
         names = (c for c in spread(self.cells, LOOKED_UP) if isinstance(c, str) and c.isalnum())
-        return known and not any(os.path.lexists(os.path.join(self.root, name)) for name in names)
+        return not any(os.path.lexists(os.path.join(self.root, name)) for name in names)
 
     def leads_somewhere(self, cell: str | bytes) -> bool:
         """Whether there is anything behind a media cell that can be opened. Looked up once for all who ask."""
@@ -290,6 +289,13 @@ def blanks(values: Sequence[Any]) -> np.ndarray:
     if kinds <= {int, float, bool}:
         return np.fromiter([value is None or value != value for value in values], bool, len(values))
     return np.fromiter(map(is_blank, values), bool, len(values))
+
+
+def are_numbers(cells: Sequence[Any]) -> bool:
+    """Whether every cell is a number as programs write it, or a word for nothing, and some are numbers."""
+    if not set(map(type, cells)) <= {str, int, float}:
+        return False
+    return _finite(cells) or _finite([cell for cell in cells if str(cell).strip() not in MISSING_MARKERS])
 
 
 def _finite(cells: Sequence[Any]) -> bool:
