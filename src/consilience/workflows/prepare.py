@@ -194,10 +194,12 @@ def prepare(
         problems[side] += dict.fromkeys(p for cells in dataset.inputs.values() for p in cells.problems)
     _refuse_unusable(loaded["train"], looks.plans, tables["train"])
     once = _one_of_each(loaded, looks.plans)
-    keyed = [c.name for c in inference.columns if c.name not in (*config.data.ignore, *inference.left_out)]
+    left_out = inference.left_out
+    hidden = {*config.data.ignore, *left_out}
+    keyed = [column for column in tables["train"].columns if column not in hidden]
     sides, uneven = _sides(tables, rows, once["train"], config, task, targets, keyed)
     warnings = [note for given in tables.values() for note in given.notes] + warnings + uneven
-    warnings += leftover.warnings(inference.left_out)
+    warnings += leftover.warnings(left_out)
     inputs = looks.fitted(loaded["train"], sides["train"][1])
     views = {of: make_view(data, inputs, store=store) for of, data in loaded.items()}
     parts = {}
