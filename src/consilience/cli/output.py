@@ -11,7 +11,6 @@ from typing import Any
 
 from consilience.core.progress import Advance, Reporter
 
-
 _LONG = 500
 """Rows from which on a table is set plainly."""
 
@@ -37,7 +36,10 @@ def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], 
     if len(rows) > _LONG:
         widths = [max(map(len, cells)) for cells in zip(head, *rows, strict=True)]
         for row in ([title], head, *rows):
-            cells = (c.rjust(w) if place in right else c.ljust(w) for place, (c, w) in enumerate(zip(row, widths, strict=False)))
+            cells = (
+                c.rjust(w) if place in right else c.ljust(w)
+                for place, (c, w) in enumerate(zip(row, widths, strict=False))
+            )
             print("  ".join(cells).rstrip())
         return
     from rich import box

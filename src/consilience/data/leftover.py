@@ -1,7 +1,7 @@
 """What to say of a column that no modality claims: what it looks like, and what the user may do. Decides nothing.
 
-Knows no modality by name: each is asked for a hint. What no single one of them can say (URLs, paths to files of no known
-kind, lists) is said here.
+Knows no modality by name: each is asked for a hint. What no single one of them can say (URLs, paths to files of no
+known kind, lists) is said here.
 """
 
 from __future__ import annotations
