@@ -59,10 +59,10 @@ class ColumnSample:
         names = (c for c in spread(self.cells, LOOKED_UP) if isinstance(c, str) and c.isalnum())
         return not any(os.path.lexists(os.path.join(self.root, name)) for name in names)
 
-    def leads_somewhere(self, cell: str | bytes) -> bool:
-        """Whether there is anything behind a media cell that can be opened. Looked up once for all who ask."""
-        if isinstance(cell, bytes):
-            return True
+    def leads_somewhere(self, cell: Any) -> bool:
+        """Whether there is anything behind a cell that can be opened. Looked up once for all who ask."""
+        if not isinstance(cell, str):
+            return isinstance(cell, bytes)
         if cell not in self._opened:
             try:
                 open_cell(cell, self.root, Limits().bytes, max_file=Limits().stream_bytes).close()

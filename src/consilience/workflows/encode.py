@@ -18,7 +18,7 @@ from consilience.data.infer import infer
 from consilience.data.sources import read
 from consilience.data.store import Store
 from consilience.modalities import MODALITIES
-from consilience.workflows.backbones import PretrainedConfig, frozen_views
+from consilience.workflows.backbones import PretrainedConfig, frozen_views, idle
 
 
 def encode(
@@ -47,6 +47,8 @@ def encode(
     for warning in leftover.warnings(inference.left_out):
         reporter.say(f"warning: {warning}")
     views = frozen_views(inference.inputs, config, needed=True)
+    for note in idle(inference.inputs, config):
+        reporter.say(f"note: {note}")
     opened = Store(store)
     encodings = {n: Encoding(backbone=v.backbone, store=opened, batch=config.batch) for n, v in views.items()}
     configs = {}

@@ -15,11 +15,8 @@ from consilience.models.base import Member
 from consilience.tasks.base import Task
 from consilience.workflows.prepare import Part, Prepared
 
-_LEVEL = 0.005
-"""Log losses no farther apart than this, or than half a per cent, are level."""
-_MANY, _NEARLY_SURE = 0.99, 0.05
-"""Of a model that is right on every validation row: the lower end of the interval, and the log loss, at which nothing
-is left to gain."""
+_ALL, _SURE = 0.99, 0.05
+"""Of a model that nothing can beat: the lower end of its score's interval at least, and its log loss at most."""
 
 Refit = Callable[[float], Member]
 Fold = Callable[[np.ndarray, float], Member]
@@ -129,14 +126,13 @@ def enter(prepared: Prepared, member: Member, about: About, *, seed: int) -> Ent
 
 
 def unbeatable(entry: Entry, task: Task) -> bool:
-    """Whether no other model could be told to be better: every validation row is answered as well as can be, and so
-    surely that `choose` takes the first such model, or on so many rows that hardly one in a hundred may be wrong."""
+    """Whether nothing is left that another model could win: it answers every validation row right and is sure of it,
+    and there are so many of them that hardly one row in a hundred may be answered wrong."""
     metric = entry.metrics[task.primary]
-    if metric["value"] is None or not entry.inputs:
+    if not entry.inputs or not task.greater_is_better or metric["ci95"] is None:
         return False
-    perfect = metric["value"] >= 1 - 1e-9 if task.greater_is_better else metric["value"] <= 1e-12
-    many = metric["ci95"] is not None and task.greater_is_better and metric["ci95"][0] >= _MANY
-    return bool(perfect and (entry.loss is None or entry.loss <= (_NEARLY_SURE if many else _LEVEL)))
+    perfect = metric["value"] >= 1 - 1e-9 and metric["ci95"][0] >= _ALL
+    return bool(perfect and (entry.loss is None or entry.loss <= _SURE))
 
 
 def rank(entry: Entry, task: Task) -> tuple[float, float]:
@@ -199,4 +195,4 @@ def _trusted(standings: Sequence[_Standing]) -> Entry:
     if top.loss is None:
         return next(s.entry for s in level if s.value >= top.value * (1 - 0.01 * np.sign(top.value)))
     least = min(s.loss for s in level if s.loss is not None)
-    return next(s.entry for s in level if s.loss is not None and s.loss <= max(1.005 * least, least + _LEVEL))
+    return next(s.entry for s in level if s.loss is not None and s.loss <= max(1.005 * least, least + 0.005))

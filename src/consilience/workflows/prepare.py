@@ -34,7 +34,7 @@ from consilience.models.view import View
 from consilience.tasks.base import Task
 from consilience.tasks.choose import blank_is_answer
 from consilience.tasks.choose import settings as task_settings
-from consilience.workflows.backbones import FrozenView, frozen_views
+from consilience.workflows.backbones import FrozenView, frozen_views, idle
 from consilience.workflows.config import RunConfig
 from consilience.workflows.targets import chosen_task, encoded, targeted, unseen, weighed, without_words
 
@@ -189,6 +189,9 @@ def prepare(
     for note in notes:
         reporter.say(note)
     looks = _Looks.of(inference, configs, config)
+    if config.pretrained is not None:
+        for note in idle(inference.inputs, config.pretrained):
+            reporter.say(f"note: {note}")
     loaded = _load(tables, looks, config, scratch=scratch, store=store, reporter=reporter)
     for side, dataset in loaded.items():  # inputs that look at the same cells report the same of them
         problems[side] += dict.fromkeys(p for cells in dataset.inputs.values() for p in cells.problems)
