@@ -71,6 +71,11 @@ class Inference:
         """The columns that nobody claims, in the order of the table: why, and how to go on."""
         return {c.name: f"{c.reason}: {c.hint}" for c in self.columns if c.kind == UNKNOWN}
 
+    @property
+    def unreadable(self) -> frozenset[str]:
+        """Those of them that hold what no cell may hold: looking at them is an error."""
+        return frozenset(self.left_out).difference(self.samples)
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Choice:
@@ -137,7 +142,8 @@ def infer(
             inputs[name] = InputPlan(name=name, modality=kinds[kind], columns=tuple(columns), kinds=tuple(read))
     if not inputs:
         said = [f"column {name!r}: {reason}: {hint}" for name, (reason, hint) in unclear.items()]
-        what = f"no column is left to learn from ({len(table)} rows, target {', '.join(targets)!r})"
+        besides = f", target {', '.join(targets)!r}" if targets else ""
+        what = f"no column is left to learn from ({len(table):,} rows{besides})"
         raise DataError("\n".join([f"{table.name}: {what}", *said]))
     owner: dict[str, str] = {}
     for plan in inputs.values():

@@ -100,7 +100,8 @@ def work(run: Run, tables: Mapping[str, Table], *, store: Store | None, reporter
     try:
         with limited(threads(config)), scratch() as folder:
             prepared = prepare(tables, config, scratch=Path(folder), store=store, reporter=log)
-            run.same({**prepared.contents, **in_memory(run, tables)})
+            unreadable = prepared.inference.unreadable
+            run.same({**prepared.contents, **in_memory(run, tables, unreadable=unreadable)})
             for side, table in prepared.tables.items():
                 name = "bad_cells.csv" if side == "train" else f"bad_cells_{side}.csv"
                 write_bad_cells(prepared.problems[side], out / name, table=table)

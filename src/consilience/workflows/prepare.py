@@ -185,6 +185,7 @@ def prepare(
     if config.data.allow_urls:
         tables = _fetch(tables, inference, config, scratch / "urls", reporter)
         inference, configs = plan_inputs(tables["train"], config)  # again: what lies here can be looked at
+    tables = {side: of.without(inference.unreadable) for side, of in tables.items()}
     task, notes = chosen_task(asked, tables["train"], targets, rows["train"])
     for note in notes:
         reporter.say(note)
