@@ -18,6 +18,8 @@ from consilience.modalities.base import ColumnSample, are_numbers, blanks
 
 SAMPLE = 1_000
 _EXACT = 100_000
+_FEW = 20
+"""Different cells that are in any order a fair picture of them."""
 
 
 def sample(table: Table, column: str) -> ColumnSample:
@@ -42,8 +44,8 @@ def sample(table: Table, column: str) -> ColumnSample:
 
 def _shuffled(cells: list[Any]) -> list[Any] | None:
     """The cells in an order that is quickly found and depends on them alone; None where that is not possible. Wide
-    tables are mostly numbers, and hashing each of a million would take seconds."""
-    if len(set(map(type, cells))) != 1 or not are_numbers(cells):
+    tables are mostly numbers or few words, and hashing each of a million would take seconds."""
+    if set(map(type, cells)) not in ({str}, {int}, {float}) or (len(set(cells)) > _FEW and not are_numbers(cells)):
         return None
     cells.sort()
     return list(map(cells.__getitem__, _order(len(cells))))
