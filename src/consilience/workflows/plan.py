@@ -19,11 +19,12 @@ def plan(
     candidates: Sequence[Candidate], prepared: Prepared, config: RunConfig, *, used: float, left: float
 ) -> list[str]:
     """The lines to say before the first candidate. `used`: seconds until now; `left`: seconds for candidates."""
-    rows, columns = len(prepared.parts["train"].target), sum(len(g.plan.columns) for g in _once(prepared))
+    inputs, rows = _once(prepared), len(prepared.parts["train"].target)
+    columns = len({column for given in inputs for column in given.plan.columns})
     said = (
-        f"plan: {rows:,} training rows, {columns:,} columns in {len(_once(prepared)):,} inputs; of the time budget of "
-        f"{config.time_budget:.0f} s, {used:.0f} s went into reading and {max(0.0, left):.0f} s are for training, the "
-        "rest for the test, the audit and the files"
+        f"plan: {rows:,} training rows, {_counted(columns, 'column')} in {_counted(len(inputs), 'input')}; of the time "
+        f"budget of {config.time_budget:.0f} s, {used:.0f} s went into reading and {max(0.0, left):.0f} s are for "
+        "training, the rest for the test, the audit and the files"
     )
     shares, open_share = [], 1.0
     for candidate in candidates:
@@ -37,6 +38,10 @@ def plan(
     if config.pretrained is not None and not prepared.pretrained:
         lines.append("plan: no pretrained backbone, as none was named (--backbone KEY=WEIGHTS) or found")
     return lines
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" + ("s" if count != 1 else "")
 
 
 def _once(prepared: Prepared) -> list[Input]:
