@@ -365,3 +365,48 @@ def test_duplicates_between_train_and_test_are_said(cli, make_mixed_table, tmp_p
     code, _, err, _ = fit(cli, table, "--test", test)
     assert code == 0, err
     assert "seen in training" in err
+
+
+@pytest.mark.parametrize(
+    ("odd", "says"),
+    [
+        (lambda n: f"https://example.org/{n}", "--allow-url example.org"),
+        (lambda n: f"scans/{n:04}.dcm", "--media-root"),
+        (lambda n: ["::", "->", "1:2/3", "4.4.4.4", "?!"][n % 5] + str(n), "--ignore odd"),
+    ],
+    ids=["URLs", "files nobody reads", "junk"],
+)
+def test_an_odd_column_is_left_out_and_said(cli, make_mixed_table, tmp_path, odd, says):
+    table = make_mixed_table(tmp_path, rows=80)
+    rewrite(table, lambda n, row: row.update(odd=odd(n)))
+    code, out, err = cli("inspect", table, "--target", "label", "--json")
+    assert code == 0, err
+    report = next(c for c in json.loads(out)["columns"] if c["name"] == "odd")
+    assert report["kind"] == "unknown"
+    assert says in report["hint"]
+    code, out, err = cli("inspect", table, "--target", "label")
+    assert "Left out, since nothing here recognises them (1):" in out
+    assert f"  odd: {report['hint']}" in out
+    code, _, err, run = fit(cli, table)
+    assert code == 0, err
+    assert f"warning: column 'odd' is left out: {report['reason']}" in err
+    board = json.loads((run / "leaderboard.json").read_text())
+    assert all("odd" not in line["inputs"] for line in board["leaderboard"])
+    assert "is left out" in (run / "report.html").read_text()
+
+
+@pytest.mark.parametrize("value", [[1, 2], {"a": 1}, {1, 2}], ids=["list", "dict", "set"])
+def test_values_no_cell_may_hold_cost_their_column_alone(value, tmp_path):
+    import consilience as cs
+
+    rows = [{"size": n % 9, "odd": value, "label": "ab"[n % 9 > 4]} for n in range(90)]
+    found = cs.fit(rows, target="label", preset="classic", out=tmp_path / "run", config={"time_budget": 30.0})
+    assert [w for w in found.warnings if w.startswith("column 'odd' is left out: ") and "--ignore odd" in w]
+    assert found.test["accuracy"]["value"] > 0.8
+
+
+def test_what_is_planned_is_said_first(cli, mixed_table):
+    _, _, err, _ = fit(cli, mixed_table)
+    plan = [line for line in err.splitlines() if line.startswith("plan: ")]
+    assert "5 columns in 3 inputs; of the time budget of 40 s" in plan[0]
+    assert "linear[photo], linear[review], linear[table], linear[photo + review + table]" in plan[1]

@@ -228,6 +228,17 @@ def test_what_cannot_be_used_is_said(place, capsys, monkeypatch, words, message)
 
 
 @pytest.mark.slow
+def test_weights_for_a_modality_the_table_lacks_are_a_note(place, capsys):
+    folder, flags = place
+    more = ["--set", "pretrained.fusions=[]", "--backbone", "video=films", "audio=sounds"]
+    assert main(fit(folder, "noted", *flags, *more)) == 0
+    for key in ("video=films", "audio=sounds"):
+        assert f"note: backbone {key} is not used: the table has no input for it" in said(folder, "noted")
+    words = ["encode", str(folder / "train.csv"), "--ignore", "label", "--store", str(folder / "s3"), "--json"]
+    assert main([*words, "--backbone", "video=films"]) == 2
+    assert "backbone video=films is not used" in capsys.readouterr().err
+
+
 def test_resumed_with_another_backbone_is_refused(place, capsys):
     """Its weights are part of what the run was begun with."""
     folder, _ = place

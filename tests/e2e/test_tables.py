@@ -164,7 +164,11 @@ def test_the_same_answers_whatever_holds_the_rows(cli, mixed_table, rows, tmp_pa
     [
         ({"a.jsonl": b'{"a": 1}\n{"a": \n'}, "a.jsonl", ["a.jsonl, line 2", "not valid JSON"]),
         ({"a.jsonl": b'{"a": 1, "a": 2}\n'}, "a.jsonl", ["line 1", "two values for 'a'"]),
-        ({"a.jsonl": b'{"a": [1]}\n'}, "a.jsonl", ["a.jsonl: column 'a' holds lists", "ignore"]),
+        (
+            {"a.jsonl": b'{"a": [1]}\n'},
+            "a.jsonl",
+            ["no column is left", "column 'a': it holds lists", "--ignore a"],
+        ),
         ({"a.jsonl": b'{"a": "\xff"}\n'}, "a.jsonl", ["line 1, byte 7", "not UTF-8"]),
         ({"a.csv.gz": b"a,b\n"}, "a.csv.gz", ["a.csv.gz", "gzip"]),
         ({"a.csv": b"x,y\n1,2\n", "b.csv": b"x,z\n1,2\n"}, "*.csv", ["b.csv: lacks 'y' and has 'z'"]),

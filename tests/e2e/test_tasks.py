@@ -12,7 +12,7 @@ import pytest
 
 import consilience as cs
 from consilience.cli import main
-from consilience.core.errors import DataError, UserError
+from consilience.core.errors import UserError
 from consilience.core.progress import Reporter
 from consilience.workflows.answer import evaluate, predict
 
@@ -340,5 +340,8 @@ def test_inspect_says_what_a_target_is_for_and_why(tmp_path, capsys):
 
 
 def test_a_list_column_is_no_input(tmp_path):
-    with pytest.raises(DataError, match=r"column 'tags'.*--ignore tags"):
-        cs.fit(only(rows(40), "tags", "grade"), target="grade", preset="classic", config=QUICK, out=tmp_path / "run")
+    found = cs.fit(
+        only(rows(40), "tags", "grade"), target="grade", preset="classic", config=QUICK, out=tmp_path / "run"
+    )
+    assert [w for w in found.warnings if w.startswith("column 'tags' is left out: it holds lists") and "--ignore" in w]
+    assert all("tags" not in line["inputs"] for line in found.leaderboard)

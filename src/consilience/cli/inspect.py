@@ -28,7 +28,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from consilience.data.infer import parse_input
+    from consilience.data.infer import UNKNOWN, parse_input
     from consilience.workflows.inspect import inspect
 
     root = the_media_root(args)
@@ -47,6 +47,11 @@ def run(args: argparse.Namespace) -> int:
         rows,
         right=(3, 4),
     )
+    unknown = [c for c in found["columns"] if c["kind"] == UNKNOWN]
+    if unknown:
+        print(f"Left out, since nothing here recognises them ({len(unknown):,}):")
+    for c in unknown:
+        print(f"  {c['name']}: {c['hint']}")
     for column, task in found.get("tasks", {}).items():
         print(f"{column}: {task['kind'] or 'nothing to learn'}, because: {task['reason']}. Another choice: --task KIND")
         for note in task["notes"]:

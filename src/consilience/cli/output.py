@@ -11,6 +11,9 @@ from typing import Any
 
 from consilience.core.progress import Advance, Reporter
 
+_LONG = 500
+"""Rows from which on a table is set plainly."""
+
 
 def print_json(value: Any) -> None:
     """One JSON object; what JSON cannot say (NaN, infinity) is null."""
@@ -28,7 +31,17 @@ def _finite(value: Any) -> Any:
 
 
 def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
-    """A table for people, on standard output; `right`: columns set flush right."""
+    """A table for people, on standard output; `right`: columns set flush right. A very long one has a line a row,
+    however wide: laying it out for a terminal would take seconds."""
+    if len(rows) > _LONG:
+        widths = [max(map(len, cells)) for cells in zip(head, *rows, strict=True)]
+        for row in ([title], head, *rows):
+            cells = (
+                c.rjust(w) if place in right else c.ljust(w)
+                for place, (c, w) in enumerate(zip(row, widths, strict=False))
+            )
+            print("  ".join(cells).rstrip())
+        return
     from rich import box
     from rich.console import Console
     from rich.table import Table

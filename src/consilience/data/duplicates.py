@@ -58,7 +58,15 @@ def rows(train: Mapping[str, Sequence[Any]], held: Mapping[str, Sequence[Any]]) 
     names = [name for name in train if name in held]
     if not names:
         return None
-    keys = {name: ([normal(c) for c in train[name]], [normal(c) for c in held[name]]) for name in names}
+    keys: dict[str, tuple[list[str | None], list[str | None]]] = {}
+    before, after = [0] * len(train[names[0]]), [0] * len(held[names[0]])
+    for name in names:
+        keys[name] = [normal(c) for c in train[name]], [normal(c) for c in held[name]]
+        number: dict[tuple[int, str | None], int] = {}  # of each way in which the columns so far may be filled
+        before = [number.setdefault(key, len(number)) for key in zip(before, keys[name][0], strict=True)]
+        after = [number.get(key, -1) for key in zip(after, keys[name][1], strict=True)]
+        if max(after, default=-1) < 0:  # of a wide table this is clear after a few columns
+            return None
     first: dict[tuple[str | None, ...], int] = {}
     for place, key in enumerate(zip(*(keys[n][0] for n in names), strict=True)):
         first.setdefault(key, place)
@@ -82,6 +90,8 @@ def rows(train: Mapping[str, Sequence[Any]], held: Mapping[str, Sequence[Any]]) 
 
 def texts(column: str, train: Sequence[Any], held: Sequence[Any]) -> Shared | None:
     """Held-out rows whose cell is a long text that a training row has, but for case, spaces and punctuation."""
+    if all(map(_is_short, train)):  # most columns are
+        return None
     first: dict[str, int] = {}
     counts: Counter[str] = Counter()
     for place, cell in enumerate(train):
@@ -133,6 +143,11 @@ def _chance(count: int, again: float, size: int) -> float:
     """How likely a row has a value that `count` of `size` rows have. Of a value seen once little is known but how often
     values of its column come again (`again`): measured numbers hardly ever do."""
     return count / size if count > 1 else min(1 / size, max(again, 1 / size**2))
+
+
+def _is_short(cell: Any) -> bool:
+    """Whether a cell is surely no long text, however it is written."""
+    return len(cell) < LONG and cell.isascii() if isinstance(cell, str) else cell is None or isinstance(cell, float)
 
 
 def _length(text: str) -> int:

@@ -7,24 +7,21 @@ Another modality may make an input of its own of what the owner does not read: t
 from __future__ import annotations
 
 import csv
-import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import numpy as np
 
 from consilience.core.errors import DataError, UserError, unknown
 from consilience.core.files import Stored
 from consilience.core.registry import Family
-from consilience.data.table import BLOCK, HEAVY, LazyColumn, Table, blocks, pick
+from consilience.data import leftover
+from consilience.data.sample import count, examples, sample
+from consilience.data.table import Table
 from consilience.data.target import holds_numbers
 from consilience.modalities import MODALITIES
-from consilience.modalities.base import MISSING_MARKERS, ColumnSample, Evidence, Modality, blanks
+from consilience.modalities.base import MISSING_MARKERS, ColumnSample, Evidence, Modality
 
-SAMPLE = 1_000
-_EXACT = 100_000
 JOINT = "table"
+UNKNOWN = "unknown"
 
 Assigned = Mapping[str, tuple[str, Sequence[str]]]
 """Inputs made by hand: name -> (kind, columns)."""
@@ -47,10 +44,12 @@ class ColumnReport:
 
     name: str
     kind: str
-    """The modality's name for it, or "target", "ignored", "empty"."""
+    """The modality's name for it, or "target", "ignored", "empty", or "unknown": left out, since nobody claims it."""
     modality: str | None
     input: str | None
     reason: str
+    hint: str | None = None
+    """Of an unknown one: what it looks like, how to say what it is, and how to leave it out."""
     missing: float
     """Share of rows without a cell, 0 to 1."""
     distinct: int
@@ -65,7 +64,17 @@ class Inference:
     inputs: dict[str, InputPlan]
     columns: list[ColumnReport]
     samples: dict[str, ColumnSample]
-    """What was seen of each column that is not ignored."""
+    """What was seen of each column that is not ignored and can be read."""
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """The columns that nobody claims, in the order of the table: why, and how to go on."""
+        return {c.name: f"{c.reason}: {c.hint}" for c in self.columns if c.kind == UNKNOWN}
+
+    @property
+    def unreadable(self) -> frozenset[str]:
+        """Those of them that hold what no cell may hold: looking at them is an error."""
+        return frozenset(self.left_out).difference(self.samples)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +95,8 @@ def infer(
     assigned: Assigned | None = None,
     modalities: Family = MODALITIES,
 ) -> Inference:
-    """Plan the inputs of `table`. Raises DataError for unknown or contradictory columns, and for a column that no
-    modality recognises."""
+    """Plan the inputs of `table`. A column that no modality recognises is in none of them, and its report says why.
+    Raises DataError for unknown or contradictory columns, and where no column is left to learn from."""
     ignored, given = frozenset(ignore), dict(assigned or {})
     targets = (target,) if isinstance(target, str) else tuple(target or ())
     parts = {name: modalities.load(name)() for name in modalities}
@@ -101,20 +110,30 @@ def infer(
     ignored |= labels
     samples: dict[str, ColumnSample] = {}
     choices: dict[str, _Choice] = {}
+    unclear: dict[str, tuple[str, str]] = {}
+    """Column -> reason and hint."""
     for column in table.columns:
         if column in ignored:
             continue
-        samples[column] = sample(table, column)
-        if column not in targets and any(isinstance(cell, tuple) for cell in samples[column].cells):
-            raise DataError(
-                f"{table.name}: column {column!r} holds lists, which only a target may. Unpack it into columns of its "
-                f"own, or leave it out with --ignore {column}"
-            )
+        asked_for = column in by_hand or column in targets
+        try:
+            samples[column] = seen = sample(table, column)
+        except DataError as error:  # a value that no cell may hold: one column of such stops nothing
+            if asked_for:
+                raise
+            unclear[column] = str(error), leftover.unreadable(column)
+            continue
         if column in by_hand:
             name = by_hand[column]
-            choices[column] = _assign(name, kinds[given[name][0]], given[name][0], samples[column], parts)
-        elif column not in targets and samples[column].cells:
-            choices[column] = _claim(table.name, samples[column], parts, kinds)
+            if leftover.holds_lists(seen.cells):
+                raise DataError(f"{table.name}: column {column!r} holds lists, which only a target may: it is no input")
+            choices[column] = _assign(name, kinds[given[name][0]], given[name][0], seen, parts)
+        elif column not in targets and seen.cells:
+            choice = None if leftover.holds_lists(seen.cells) else _claim(seen, parts)
+            if choice is None:
+                unclear[column] = leftover.reason_of(seen), leftover.hint_of(seen, parts, kinds)
+            else:
+                choices[column] = choice
     inputs = _group(table, choices, by_hand, given, parts, taken={*table.columns} - ignored)
     for name in given:  # inputs of columns that another input reads too, with another modality
         if name not in inputs:
@@ -122,9 +141,10 @@ def infer(
             read = [_assign(name, kinds[kind], kind, samples[column], parts).kind for column in columns]
             inputs[name] = InputPlan(name=name, modality=kinds[kind], columns=tuple(columns), kinds=tuple(read))
     if not inputs:
-        raise DataError(
-            f"{table.name}: no column is left to learn from ({len(table)} rows, target {', '.join(targets)!r})"
-        )
+        said = [f"column {name!r}: {reason}: {hint}" for name, (reason, hint) in unclear.items()]
+        besides = f", target {', '.join(targets)!r}" if targets else ""
+        what = f"no column is left to learn from ({len(table):,} rows{besides})"
+        raise DataError("\n".join([f"{table.name}: {what}", *said]))
     owner: dict[str, str] = {}
     for plan in inputs.values():
         for column in plan.columns:
@@ -133,6 +153,10 @@ def infer(
         _report(table, c, samples.get(c), choices.get(c), owner.get(c), c in targets, parts) for c in table.columns
     ]
     reports = [replace(r, reason="only names the row") if r.name in labels else r for r in reports]
+    for place, report in enumerate(reports):
+        if report.name in unclear:
+            reason, hint = unclear[report.name]
+            reports[place] = replace(report, kind=UNKNOWN, reason=reason, hint=hint)
     return Inference(inputs=inputs, columns=reports, samples=samples)
 
 
@@ -153,65 +177,6 @@ def parse_input(text: str) -> tuple[str, str, tuple[str, ...]]:
     if len(set(columns)) < len(columns):
         raise UserError(f"--input {text!r}: a column is named twice")
     return name, kind, columns
-
-
-def sample(table: Table, column: str) -> ColumnSample:
-    """What a modality gets to see of a column: up to 1,000 of its cells that are not missing, the same every time.
-
-    Up to 100,000 cells the choice and its order depend on the cells alone, not on the order of the rows (cells are
-    ranked by a hash of the cell and of how often it has occurred before). A longer column is first thinned evenly by
-    position to 100,000, so there another order of rows gives a slightly different sample.
-    """
-    cells = table[column]
-    there = _there(cells)
-    if len(there) > _EXACT:
-        there = there[(np.arange(_EXACT) * (len(there) / _EXACT)).astype(np.int64)]
-    ranked = sorted(_ranks(cells, there))
-    chosen = pick(cells, [row for _, row in ranked[:SAMPLE]])
-    if isinstance(cells, LazyColumn) and cells.block < BLOCK:  # large values: not too many of them
-        sizes = np.cumsum([len(cell) if isinstance(cell, str | bytes) else 0 for cell in chosen])
-        chosen = chosen[: max(1, int(np.searchsorted(sizes, HEAVY, side="right")))]
-    return ColumnSample(name=column, cells=chosen, rows=len(table), distinct=len(set(chosen)), root=table.root)
-
-
-def _ranks(cells: Sequence[Any], rows: np.ndarray) -> Iterator[tuple[bytes, int]]:
-    """A rank and the row, for each of the rows (which ascend). Large values are not held together."""
-    seen: dict[bytes, int] = {}
-    for row, cell in _each(cells, rows):
-        # A long value is ranked by its length and first bytes: hashing all of every picture would not be quick.
-        content = repr((len(cell), cell[:256]) if isinstance(cell, bytes) else cell).encode("utf-8", "surrogatepass")
-        seen[content] = again = seen.get(content, 0) + 1
-        yield hashlib.blake2b(content, digest_size=8, salt=again.to_bytes(8)).digest(), row
-
-
-def _each(cells: Sequence[Any], rows: np.ndarray) -> Iterator[tuple[int, Any]]:
-    begin = 0
-    for block in blocks(cells):
-        first, last = np.searchsorted(rows, [begin, begin + len(block)])
-        yield from ((row, block[row - begin]) for row in rows[first:last].tolist())
-        begin += len(block)
-
-
-def _there(cells: Sequence[Any]) -> np.ndarray:
-    """The rows that have a cell."""
-    return np.flatnonzero(np.concatenate([np.zeros(0, bool), *(~blanks(block) for block in blocks(cells))]))
-
-
-def _count(cells: Sequence[Any], markers: Collection[str] = ()) -> tuple[int, int]:
-    """How many cells there are that are neither empty nor one of the texts that mean missing, and how many distinct
-    ones. By their hashes: the cells of a long column are never held together."""
-    hashes = [np.zeros(0, np.int64)]
-    for block in blocks(cells):
-        there = np.flatnonzero(~blanks(block)).tolist()
-        if markers:
-            there = [r for r in there if not (isinstance(cell := block[r], str) and cell.strip() in markers)]
-        # Not hash(cell): of -1 and -2 it is the same, and so it is of 1 and True.
-        texts = (
-            cell if isinstance(cell := block[r], str | bytes) else (type(cell).__name__, repr(cell)) for r in there
-        )
-        hashes.append(np.fromiter(map(hash, texts), np.int64, len(there)))
-    found = np.concatenate(hashes)
-    return len(found), len(np.unique(found))
 
 
 def known_kinds(parts: Mapping[str, Modality]) -> dict[str, str]:
@@ -254,10 +219,11 @@ def _check(
         raise DataError("\n".join(f"{table.name}: {problem}" for problem in problems))
 
 
-def _claim(table: str, column: ColumnSample, parts: Mapping[str, Modality], kinds: Iterable[str]) -> _Choice:
+def _claim(column: ColumnSample, parts: Mapping[str, Modality]) -> _Choice | None:
+    """The strongest claim; None where there is none."""
     best: tuple[str, Evidence] | None = None
     beside: dict[str, Evidence] = {}
-    held = any(isinstance(cell, Stored) for cell in column.cells)  # what lies in another file is media, or nothing
+    held = Stored in set(map(type, column.cells))  # what lies in another file is media, or nothing
     for name, part in parts.items():
         if held and not part.media:
             continue
@@ -267,11 +233,7 @@ def _claim(table: str, column: ColumnSample, parts: Mapping[str, Modality], kind
         if evidence is not None and (best is None or evidence.strength > best[1].strength):
             best = name, evidence
     if best is None:
-        name, examples = column.name, ", ".join(_examples(column.cells))
-        raise DataError(
-            f"{table}: column {name!r}: nothing here recognises it (cells like {examples}). Say what it is with "
-            f"--input {name}=KIND:{name} (kinds: {', '.join(sorted(kinds))}), or leave it out with --ignore {name}"
-        )
+        return None
     others = {name: evidence for name, evidence in beside.items() if name != best[0]}
     said = "".join(f"; {evidence.reason}" for evidence in others.values())
     return _Choice(column=column.name, modality=best[0], kind=best[1].kind, reason=best[1].reason + said, beside=others)
@@ -354,7 +316,7 @@ def _report(
     markers = () if choice is None else parts[choice.modality].markers
     if target and holds_numbers(table[column]):
         markers = MISSING_MARKERS
-    present, distinct = _count(table[column], markers)
+    present, distinct = count(table[column], markers)
     kind, reason = ("target", "the target") if target else ("empty", "no cell in it")
     if choice is not None:
         kind, reason = choice.kind, choice.reason
@@ -366,17 +328,5 @@ def _report(
         reason=reason,
         missing=1 - present / len(table) if len(table) else 0.0,
         distinct=distinct,
-        examples=_examples(seen.cells),
+        examples=examples(seen.cells),
     )
-
-
-def _examples(cells: Sequence[Any], count: int = 3, width: int = 40) -> tuple[str, ...]:
-    out: list[str] = []
-    for cell in cells:
-        text = f"<{len(cell):,} bytes>" if isinstance(cell, bytes) else " ".join(str(cell).split())
-        text = text if len(text) <= width else text[: width - 1] + "…"
-        if text not in out:
-            out.append(text)
-        if len(out) == count:
-            break
-    return tuple(out)

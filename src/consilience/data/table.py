@@ -6,7 +6,7 @@ Knows no file format (sources/ does) and no modality.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -50,6 +50,8 @@ class LazyColumn(Sequence[Any]):
     def pick(self, rows: Rows) -> list[Any]:
         """The cells of these rows, in their order."""
         wanted = np.asarray(rows, np.int64)
+        if 0 < self._length <= self.block:
+            return list(map(self._block(0).__getitem__, wanted.tolist()))
         order = np.argsort(wanted, kind="stable")
         out: list[Any] = [None] * len(wanted)
         for place, row in zip(order.tolist(), wanted[order].tolist(), strict=True):
@@ -150,6 +152,10 @@ class Table:
             chosen[name] = cells.take(rows) if isinstance(cells, LazyColumn) else pick(cells, rows)
         file_of = None if self.file_of is None else self.file_of[np.asarray(rows, np.int64)]
         return replace(self, columns=chosen, lines=[self.line(r) for r in rows], file_of=file_of)
+
+    def without(self, columns: Collection[str]) -> Table:
+        """The table less some columns."""
+        return replace(self, columns={name: cells for name, cells in self.columns.items() if name not in columns})
 
     def rows(self) -> Iterator[dict[str, Any]]:
         for row in zip(*self.columns.values(), strict=True):

@@ -9,15 +9,20 @@ means, categories) lives in a `Processor`, which is saved as arrays and JSON. Al
 
 from __future__ import annotations
 
+import os
+import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from consilience.core.batch import Tokens
+from consilience.core.errors import BadCell
+from consilience.core.files import open_cell
 from consilience.core.limits import Limits
 from consilience.core.registry import Family
 from consilience.core.sparse import CSR
@@ -45,10 +50,51 @@ class ColumnSample:
     root: Path
     """Where relative paths start."""
 
+    @cached_property
     def without_markers(self) -> ColumnSample:
         """The same without cells that say "nothing" in words, as NULL: of a column of files they are no names."""
         cells = [cell for cell in self.cells if not is_nothing(cell)]
         return self if len(cells) == len(self.cells) else replace(self, cells=cells, distinct=len(set(cells)))
+
+    @cached_property
+    def numeric(self) -> bool:
+        """Whether every cell is a number as programs write it, or a word for nothing, and no file is called like one of
+        them: then only a modality that knows numbers need look at the column. Of a wide table nearly all are."""
+        if not are_numbers(self.cells):
+            return False
+        names = (c for c in spread(self.cells, LOOKED_UP) if isinstance(c, str) and c.isalnum())
+        return not any(os.path.lexists(os.path.join(self.root, name)) for name in names)
+
+    def leads_somewhere(self, cell: Any) -> bool:
+        """Whether there is anything behind a cell that can be opened. Looked up once for all who ask."""
+        if not isinstance(cell, str):
+            return isinstance(cell, bytes)
+        if cell not in self._opened:
+            try:
+                open_cell(cell, self.root, Limits().bytes, max_file=Limits().stream_bytes).close()
+                self._opened[cell] = True
+            except (BadCell, OSError, ValueError):
+                self._opened[cell] = False
+        return self._opened[cell]
+
+    @cached_property
+    def _opened(self) -> dict[str, bool]:
+        return {}
+
+    def named(self, endings: tuple[str, ...]) -> list[str]:
+        """The cells that look like paths of files with these endings."""
+        texts = [cell for cell in self.cells if isinstance(cell, str)]
+        paths = {text for text in set(texts) if looks_like_path(text, endings)}
+        return [text for text in texts if text in paths] if paths else []
+
+    def as_input(self, kind: str) -> str:
+        """The words of the command line that make an input of this column alone."""
+        column = self.name if not set(self.name) & set(',"') else '"' + self.name.replace('"', '""') + '"'
+        return "--input " + shlex.quote(f"{self.name.replace('=', '_')}={kind}:{column}")
+
+    def as_ignored(self) -> str:
+        """The words of the command line that leave it out."""
+        return "--ignore " + shlex.quote(self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +235,10 @@ class Modality(ABC):
     def sniff(self, column: ColumnSample) -> Evidence | None:
         """Claim a column, or not. Must be quick: at most a few file headers are read."""
 
+    def hint(self, column: ColumnSample) -> str | None:
+        """Where no modality claims a column: what it looks like to this one and how to say it, one sentence."""
+        return None
+
     @abstractmethod
     def resolve(self, config: Any, columns: Sequence[ColumnSample], kinds: Sequence[str]) -> Any:
         """The config with everything that was left open ("auto") decided from a sample of the training cells."""
@@ -278,6 +328,25 @@ def blanks(values: Sequence[Any]) -> np.ndarray:
     return np.fromiter(map(is_blank, values), bool, len(values))
 
 
+def are_numbers(cells: Sequence[Any]) -> bool:
+    """Whether every cell is a number as programs write it, or a word for nothing, and some are numbers."""
+    if not set(map(type, cells)) <= {str, int, float}:
+        return False
+    return _finite(cells) or _finite([cell for cell in cells if str(cell).strip() not in MISSING_MARKERS])
+
+
+def _finite(cells: Sequence[Any]) -> bool:
+    """Whether there are cells, and each is a finite number or the text of one."""
+    try:
+        numbers = np.fromiter(map(float, cells), np.float64, len(cells))
+    except (ValueError, OverflowError):
+        return False
+    # float() takes 1_000, which is an identifier anywhere else.
+    return len(cells) > 0 and bool(np.isfinite(numbers).all()) and "_" not in "".join(map(str, cells))
+
+
+LOOKED_UP = 20
+"""Cells of a column that files are looked for, at most."""
 LONGEST_PATH, MOST_WORDS = 1024, 8
 """A path is not longer than this and has no more words; "as you can see in the attached photo of my cat.jpg" has."""
 
@@ -285,8 +354,20 @@ LONGEST_PATH, MOST_WORDS = 1024, 8
 def looks_like_path(cell: str, endings: tuple[str, ...] | None) -> bool:
     """Is no sentence, and ends like one of these files (None: however it ends)."""
     text = cell.strip()
-    plausible = 0 < len(text) <= LONGEST_PATH and "\n" not in text and len(text.split()) <= MOST_WORDS
-    return plausible and (endings is None or text.lower().endswith(endings))
+    if endings is not None and not text[-8:].lower().endswith(endings):
+        return False
+    return 0 < len(text) <= LONGEST_PATH and "\n" not in text and len(text.split()) <= MOST_WORDS
+
+
+def some_named(column: ColumnSample, endings: tuple[str, ...], what: str, kind: str) -> str | None:
+    """The hint of a modality of files on a column of which some cells, but too few, are called like its files."""
+    named = column.named(endings)
+    if not named:
+        return None
+    return (
+        f"{len(named):,} of {len(column.cells):,} cells looked at are names of {what} files: read those with "
+        f"{column.as_input(kind)}, and the others count as missing"
+    )
 
 
 def spread(cells: Sequence[Any], count: int) -> list[Any]:

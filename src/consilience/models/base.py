@@ -58,7 +58,7 @@ class Learner(ABC):
     @classmethod
     @abstractmethod
     def fit(cls, config: Any, blocks: Mapping[str, Block], goal: Goal, *, seed: int, seconds: float) -> Learner:
-        """Fit on all rows of `blocks`. Stays within about `seconds` of one core's time by doing less (fewer trees,
+        """Fit on all rows of `blocks`. Stays within about `seconds` on the clock by doing less (fewer trees,
         fewer iterations), never by dropping rows silently. A class without a row gets probability ~0, not an error."""
 
     @abstractmethod

@@ -40,9 +40,9 @@ def fit_learner(
         goal = Goal(target=target, width=first.width, discrete=first.discrete, weights=weights, groups=groups)
         return kind.fit(learner.config, blocks, goal, seed=seed, seconds=seconds)
     fitted: list[Learner | None] = []
-    begun = time.process_time()
+    begun = time.monotonic()
     for number, question in enumerate(task.questions):
-        left = seconds - (time.process_time() - begun)
+        left = seconds - (time.monotonic() - begun)
         share = max(left, 0.0) / (len(task.questions) - number)
         rows, own = question.goal(target)
         if not weights[rows].sum() > 0:  # nothing is known of it: its constant answer

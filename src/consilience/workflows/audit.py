@@ -210,6 +210,12 @@ def _in_the_data(
         why = "the training rows are not at hand" if loaded is None else "time was up"
         exam.skipped.append(f"{why}: leaks and copies across the split were not looked for")
         return None
+    if (seconds := suspects.seconds(subject.train, subject.held, subject.inputs)) > exam.deadline.left:
+        exam.skipped.append(
+            f"leaks and copies across the split were not looked for: in so many columns that takes {seconds:,.0f} s, "
+            f"and {exam.deadline.left:,.0f} s are left"
+        )
+        return None
     copies, skipped = suspects.shared((subject.train, loaded[0]), (subject.held, loaded[1]), subject.inputs)
     exam.skipped += skipped
     found = suspects.suspected(

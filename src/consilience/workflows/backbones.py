@@ -94,14 +94,12 @@ def frozen_views(plans: Mapping[str, InputPlan], config: PretrainedConfig, *, ne
     if unknown:
         known = ", ".join([*MODALITIES, *(name for name in plans if name not in MODALITIES)])
         raise ConfigError([f"pretrained.backbones.{key}: neither a modality nor an input ({known})" for key in unknown])
-    device, made, used = pick_device(config.device), dict[tuple[str, ...], Backbone](), set[str]()
+    device, made = pick_device(config.device), dict[tuple[str, ...], Backbone]()
     views = {}
     for name, plan in plans.items():
-        key = name if name in config.backbones else plan.modality
-        reference = config.backbones.get(key) or _found(config, plan.modality)
+        reference = config.backbones.get(_key(name, plan, config)) or _found(config, plan.modality)
         if reference is None:
             continue
-        used.add(key)
         if (plan.modality, reference) not in made:
             made[plan.modality, reference] = _backbone(plan.modality, reference, config, device)
         backbone = made[plan.modality, reference]
@@ -113,11 +111,10 @@ def frozen_views(plans: Mapping[str, InputPlan], config: PretrainedConfig, *, ne
         for look in looks:
             view = f"{name}@{look.name}"
             views[view] = FrozenView(of=name, plan=replace(plan, name=view), backbone=look)
-    if idle := [key for key in config.backbones if key not in used]:
-        raise UserError(f"backbone {', '.join(idle)}: the table has no input for it ({', '.join(plans)})")
     if needed and not views:
+        unused = "".join(f"{note}. " for note in idle(plans, config))
         raise UserError(
-            "the preset 'pretrained' needs weights for at least one input: --backbone MODALITY=FOLDER, or "
+            f"{unused}The preset 'pretrained' needs weights for at least one input: --backbone MODALITY=FOLDER, or "
             f"MODALITY=package:NAME for weights that a package ships, or a folder of them in ${FOLDER}"
         )
     return views
@@ -141,6 +138,21 @@ def cut_short(view: FrozenView, samples: Sequence[ColumnSample], config: Any, li
         f"{view.of}: {view.backbone.name} stops {where}, and {share} of the cells are longer; it does not see the rest "
         "of them. Where the end matters, choose a backbone that reads more, or add the preset classic"
     )
+
+
+def _key(name: str, plan: InputPlan, config: PretrainedConfig) -> str:
+    """By which name the settings speak of an input."""
+    return name if name in config.backbones else plan.modality
+
+
+def idle(plans: Mapping[str, InputPlan], config: PretrainedConfig) -> list[str]:
+    """What to say of the backbones that no input of the table has a use for."""
+    used = {_key(name, plan, config) for name, plan in plans.items()}
+    return [
+        f"backbone {key}={reference} is not used: the table has no input for it ({', '.join(plans)})"
+        for key, reference in config.backbones.items()
+        if key not in used
+    ]
 
 
 def _found(config: PretrainedConfig, modality: str) -> str | None:

@@ -39,6 +39,8 @@ class Candidate:
     """(inputs, seconds) -> the same model, fitted on these inputs only."""
     one_of_several: bool = False
     """Whether it stands among others like it, each of which is fitted well enough by one thread."""
+    first: Callable[[], None] | None = None
+    """What is done once before several are fitted at the same time, so that each need not do it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,8 @@ class Search:
     def _together(self, some: Sequence[Candidate]) -> bool:
         """Fit them side by side; what came of each is in its folder. Whether they came to their end."""
         pieces: dict[str, side_by_side.Piece] = {}
+        if some[0].first is not None and self.left() > self.least:
+            some[0].first()
         for start in range(0, len(some), self.at_once):
             beside = some[start : start + self.at_once]
             share = beside[0].share * len(beside)  # time is shared with those that come after, not with these

@@ -12,12 +12,13 @@ from consilience.core.errors import DataError
 from consilience.core.limits import Limits
 from consilience.core.progress import Reporter
 from consilience.core.threads import limited, sensible
+from consilience.data import leftover
 from consilience.data.encode import Encoding
 from consilience.data.infer import infer
 from consilience.data.sources import read
 from consilience.data.store import Store
 from consilience.modalities import MODALITIES
-from consilience.workflows.backbones import PretrainedConfig, frozen_views
+from consilience.workflows.backbones import PretrainedConfig, frozen_views, idle
 
 
 def encode(
@@ -43,7 +44,11 @@ def encode(
     if not len(table):
         raise DataError(f"{table.name}: the table has no rows to encode")
     inference = infer(table, target=None, ignore=ignore, assigned=inputs)
+    for warning in leftover.warnings(inference.left_out):
+        reporter.say(f"warning: {warning}")
     views = frozen_views(inference.inputs, config, needed=True)
+    for note in idle(inference.inputs, config):
+        reporter.say(f"note: {note}")
     opened = Store(store)
     encodings = {n: Encoding(backbone=v.backbone, store=opened, batch=config.batch) for n, v in views.items()}
     configs = {}

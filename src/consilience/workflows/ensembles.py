@@ -34,7 +34,7 @@ class _Practice:
 
 
 def ensembles(entries: Sequence[Entry], prepared: Prepared, config: RunConfig, *, deadline: Deadline) -> list[Entry]:
-    """The entries, and after them every rule of the config over the best models.
+    """The entries, and after them every rule of the config over the best models, as long as there is time.
 
     A small table's validation rows are too few to learn from, so rules learn from out-of-fold answers on its training
     rows (stacking, Wolpert 1992), where there is time for that; else from the validation rows. Either way a rule's
@@ -42,7 +42,7 @@ def ensembles(entries: Sequence[Entry], prepared: Prepared, config: RunConfig, *
     stay with their entries, for the choice among them.
     """
     models = sorted((e for e in entries if e.inputs), key=lambda e: rank(e, prepared.task), reverse=True)
-    if len(models) < 2:
+    if len(models) < 2 or not deadline.left > 0:
         return list(entries)
     started = time.process_time()
     folded = _out_of_fold(models, prepared, config, deadline)
@@ -50,9 +50,12 @@ def ensembles(entries: Sequence[Entry], prepared: Prepared, config: RunConfig, *
     best = models[: config.ensemble.best] if folded is None else [e for e in models if e.name in folded.answers]
     picked = {e.name: e for e in best}
     known = {} if folded is None else folded.answers
+    slowest = 0.0
     made = [replace(e, practice=known.get(e.name)) for e in entries]
     for rule, title in zip(config.ensemble.rules, titles(config.ensemble.rules), strict=True):
-        cpu = time.process_time()
+        cpu, begin = time.process_time(), time.monotonic()
+        if deadline.left < slowest:
+            break
         practice = None
         if folded is None:
             fitted, fused = _learn_on_validation(rule, picked, prepared, config)
@@ -78,6 +81,7 @@ def ensembles(entries: Sequence[Entry], prepared: Prepared, config: RunConfig, *
                 practice=practice,
             )
         )
+        slowest = max(slowest, time.monotonic() - begin)
     return made
 
 

@@ -26,6 +26,7 @@ from consilience.data.check import write_bad_cells
 from consilience.data.sources import read, sides
 from consilience.data.store import Store
 from consilience.data.table import Table
+from consilience.models.base import Member
 from consilience.models.constant import Constant
 from consilience.workflows import audit, report
 from consilience.workflows.candidates import Search
@@ -34,6 +35,7 @@ from consilience.workflows.ensembles import ensembles
 from consilience.workflows.kept import CHECKPOINTS
 from consilience.workflows.leaderboard import About, Entry, Measured, choose, enter, measure, rank
 from consilience.workflows.origin import in_memory, remember
+from consilience.workflows.plan import listed, plan, settled
 from consilience.workflows.prepare import Prepared, prepare
 from consilience.workflows.presets import Setting, rows_point
 from consilience.workflows.runs import Run
@@ -100,7 +102,8 @@ def work(run: Run, tables: Mapping[str, Table], *, store: Store | None, reporter
     try:
         with limited(threads(config)), scratch() as folder:
             prepared = prepare(tables, config, scratch=Path(folder), store=store, reporter=log)
-            run.same({**prepared.contents, **in_memory(run, tables)})
+            unreadable = prepared.inference.unreadable
+            run.same({**prepared.contents, **in_memory(run, tables, unreadable=unreadable)})
             for side, table in prepared.tables.items():
                 name = "bad_cells.csv" if side == "train" else f"bad_cells_{side}.csv"
                 write_bad_cells(prepared.problems[side], out / name, table=table)
@@ -150,22 +153,34 @@ def search(
     setting = Setting(prepared=prepared, config=config, reporter=log, point=rows_point)
     train = prepared.parts["train"]
     answer = Constant(task.constant(train.target, train.weights))
-    started = time.monotonic()
-    entries = [enter(prepared, answer, About(name=task.baseline, preset="baseline"), seed=seed)]
+    entries: list[Entry] = []
+    slowest = 0.0
+
+    def scored(member: Member, about: About) -> None:
+        nonlocal slowest
+        started = time.monotonic()
+        entries.append(enter(prepared, member, about, seed=seed))
+        slowest = max(slowest, time.monotonic() - started)
+
+    scored(answer, About(name=task.baseline, preset="baseline"))
     # What comes after a candidate: its own score, three ensembles', the test's, the files.
-    after = FINISH * config.time_budget + kept_for_audit(config) + 5 * (time.monotonic() - started)
+    ending = FINISH * config.time_budget + kept_for_audit(config)
     fitting = Search(
         task=task,
         folder=folder,
-        left=lambda: deadline.left - after,
+        left=lambda: deadline.left - ending - 5 * slowest,
         least=FINISH * config.time_budget,
         at_once=processes(config),
         reporter=log,
     )
+    candidates = list(PRESETS.load(config.preset).candidates(setting))
+    for line in plan(candidates, prepared, config, used=deadline.elapsed, left=fitting.left()):
+        log.say(line)
+    late: list[str] = []
     try:
-        for candidate, found in fitting.fit(PRESETS.load(config.preset).candidates(setting)):
+        for candidate, found in fitting.fit(candidates):
             if found is None:
-                log.say(f"{candidate.name}: not tried, the time budget of {config.time_budget:.0f} s is used up")
+                late.append(candidate.name)
                 continue
             about = About(
                 name=candidate.name,
@@ -177,9 +192,17 @@ def search(
                 fold=candidate.fold and partial(candidate.fold, found.member),
                 subset=candidate.subset,
             )
-            entries.append(enter(prepared, found.member, about, seed=seed))
+            scored(found.member, about)
             log.entry(entries[-1], task.primary)
-        fitted, entries = len(entries), ensembles(entries, prepared, config, deadline=deadline)
+            if (best := settled(entries, candidates, task, preset=config.preset)) is not None:
+                rest = [c.name for c in candidates if c.name not in {e.name for e in entries}]
+                more = f"{listed(rest)} and ensembles" if rest else "ensembles"
+                log.say(f"{best} answers every validation row right, so nothing left could win; not tried: {more}")
+                return entries, False
+        if late:
+            log.say(f"not tried, the time budget of {config.time_budget:.0f} s is used up: {listed(late)}")
+        fitted = len(entries)
+        entries = ensembles(entries, prepared, config, deadline=deadline.within(deadline.left - ending - slowest))
         for entry in entries[fitted:]:
             log.entry(entry, task.primary)
     except KeyboardInterrupt:

@@ -25,11 +25,11 @@ def inspect(
     ignore: Sequence[str] = (),
     root: Path | None = None,
 ) -> dict[str, Any]:
-    """{"table", "rows", "columns": [{name, kind, modality, input, reason, missing, distinct, examples}], "inputs",
-    "notes"}, and with a target "tasks": {column: {"kind", "reason", "notes"}}.
+    """{"table", "rows", "columns": [{name, kind, modality, input, reason, hint, missing, distinct, examples}],
+    "inputs", "notes"}, and with a target "tasks": {column: {"kind", "reason", "notes"}}.
 
     Of a source that holds the sides of a split, the training side. `inputs`: made by hand, name -> (kind, columns).
-    `notes`: what was left out when reading.
+    `notes`: what was left out when reading. A column of the kind "unknown" is no input: `hint` says how to go on.
     """
     table = read(sides(source)["train"], root=root)
     columns = () if target is None else columns_of(target, table)

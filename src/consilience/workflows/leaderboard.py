@@ -15,6 +15,9 @@ from consilience.models.base import Member
 from consilience.tasks.base import Task
 from consilience.workflows.prepare import Part, Prepared
 
+_ALL, _SURE = 0.99, 0.05
+"""Of a model that nothing can beat: the lower end of its score's interval at least, and its log loss at most."""
+
 Refit = Callable[[float], Member]
 Fold = Callable[[np.ndarray, float], Member]
 """(row numbers of the training part, seconds) -> the model fitted on those rows."""
@@ -120,6 +123,16 @@ def enter(prepared: Prepared, member: Member, about: About, *, seed: int) -> Ent
         measured=measure(prepared, answers, "valid", seed=seed),
         ms_per_row=1000 * took / max(1, len(valid.target)),
     )
+
+
+def unbeatable(entry: Entry, task: Task) -> bool:
+    """Whether nothing is left that another model could win: it answers every validation row right and is sure of it,
+    and there are so many of them that hardly one row in a hundred may be answered wrong."""
+    metric = entry.metrics[task.primary]
+    if not entry.inputs or not task.greater_is_better or metric["ci95"] is None:
+        return False
+    perfect = metric["value"] >= 1 - 1e-9 and metric["ci95"][0] >= _ALL
+    return bool(perfect and (entry.loss is None or entry.loss <= _SURE))
 
 
 def rank(entry: Entry, task: Task) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +58,11 @@ def recall(run: Run | Begun, given: Mapping[str, Any]) -> dict[str, Any]:
     return sources
 
 
-def in_memory(run: Run, tables: Mapping[str, Table]) -> dict[str, str]:
-    """By side: a hash of the rows of a table in memory, which no file vouches for."""
+def in_memory(run: Run, tables: Mapping[str, Table], *, unreadable: Collection[str]) -> dict[str, str]:
+    """By side: a hash of the rows of a table in memory, which no file vouches for, but for columns that cannot be
+    looked at."""
     sides = [side for side, known in run.facts["sources"].items() if known["files"] is None]
-    ignored = run.config.data.ignore
+    ignored = {*run.config.data.ignore, *unreadable}
     return {
         f"the {side} table": digest(row_keys(tables[side], [c for c in tables[side].columns if c not in ignored]))
         for side in sides

@@ -16,6 +16,7 @@ from consilience.core.config import decode_into
 from consilience.core.errors import ConfigError, DataError, UserError, unknown
 from consilience.core.limits import Limits
 from consilience.core.progress import Reporter
+from consilience.data import leftover
 from consilience.data.cells import Cells, Chosen, Dataset, Problem
 from consilience.data.check import overlap, summarize
 from consilience.data.encode import Encoding
@@ -33,7 +34,7 @@ from consilience.models.view import View
 from consilience.tasks.base import Task
 from consilience.tasks.choose import blank_is_answer
 from consilience.tasks.choose import settings as task_settings
-from consilience.workflows.backbones import FrozenView, cut_short, frozen_views
+from consilience.workflows.backbones import FrozenView, cut_short, frozen_views, idle
 from consilience.workflows.config import RunConfig
 from consilience.workflows.targets import chosen_task, encoded, targeted, unseen, weighed, without_words
 
@@ -146,8 +147,6 @@ def plan_inputs(table: Table, config: RunConfig) -> tuple[Inference, dict[str, A
         raise DataError(f"{table.name}: column {data.group!r} is both the target and the group of the rows")
     ignore = [*data.ignore, *(column for column in (data.group, data.weight) if column)]
     inference = infer(table, target=targets, ignore=tuple(ignore), assigned=assigned)
-    if not inference.inputs:
-        raise DataError(f"{table.name}: no column is left to learn from besides the target {', '.join(targets)!r}")
     decoded = {}
     for name in settings:
         if name not in inference.inputs:
@@ -186,21 +185,29 @@ def prepare(
     if config.data.allow_urls:
         tables = _fetch(tables, inference, config, scratch / "urls", reporter)
         inference, configs = plan_inputs(tables["train"], config)  # again: what lies here can be looked at
+    tables = {side: of.without(inference.unreadable) for side, of in tables.items()}
     task, notes = chosen_task(asked, tables["train"], targets, rows["train"])
     for note in notes:
         reporter.say(note)
     looks = _Looks.of(inference, configs, config)
+    if config.pretrained is not None:
+        for note in idle(inference.inputs, config.pretrained):
+            reporter.say(f"note: {note}")
     loaded = _load(tables, looks, config, scratch=scratch, store=store, reporter=reporter)
     for side, dataset in loaded.items():  # inputs that look at the same cells report the same of them
         problems[side] += dict.fromkeys(p for cells in dataset.inputs.values() for p in cells.problems)
     _refuse_unusable(loaded["train"], looks.plans, tables["train"])
     once = _one_of_each(loaded, looks.plans)
-    sides, uneven = _sides(tables, rows, once["train"], config, task, targets)
+    left_out = inference.left_out
+    hidden = {*config.data.ignore, *left_out}
+    keyed = [column for column in tables["train"].columns if column not in hidden]
+    sides, uneven = _sides(tables, rows, once["train"], config, task, targets, keyed)
     warnings = [note for given in tables.values() for note in given.notes] + warnings + uneven
     for name, view in looks.frozen.items():
         samples = [inference.samples[column] for column in view.plan.columns]
         if (text := cut_short(view, samples, looks.configs[name], config.limits)) is not None:
             warnings.append(text)
+    warnings += leftover.warnings(left_out)
     inputs = looks.fitted(loaded["train"], sides["train"][1])
     views = {of: make_view(data, inputs, store=store) for of, data in loaded.items()}
     parts = {}
@@ -412,8 +419,10 @@ def _sides(
     config: RunConfig,
     task: Task,
     targets: Sequence[str],
+    keyed: Sequence[str],
 ) -> tuple[dict[str, tuple[str, np.ndarray]], list[str]]:
-    """Side -> (table it is in, rows of that table). A given table takes its side whole; the rest is split."""
+    """Side -> (table it is in, rows of that table). A given table takes its side whole; the rest is split. `keyed`:
+    columns whose cells tell rows apart, whatever their order."""
     table, chosen = tables["train"], rows["train"]
     shares = np.array(config.data.split)
     given = {side: (side, rows[side]) for side in ("valid", "test") if side in tables}
@@ -438,7 +447,7 @@ def _sides(
         tuple(shares / shares.sum()),
         config.seed,
         groups,
-        keys=row_keys(table, [c for c in table.columns if c not in config.data.ignore])[chosen],
+        keys=row_keys(table, keyed)[chosen],
         labels=task.strata(target) if config.data.stratify else None,
     )
     sides = {

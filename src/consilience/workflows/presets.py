@@ -117,14 +117,13 @@ def pretrained(setting: Setting) -> Iterator[Candidate]:
     learners = ClassicConfig(single=config.learners, joined=config.learners)
     alone = () if setting.config.classic is None else setting.prepared.own  # the classic models have tried those
     yield from classic(setting, learners, names=names, but=alone, preset="pretrained")
-    if several := len(config.fusions) > 1:
-        _import_training()
+    several = len(config.fusions) > 1
     for place, (fusion, title) in enumerate(zip(config.fusions, titles(config.fusions), strict=True)):
         shape = DeepConfig(fusion=fusion, width=config.width, dropout=config.dropout)
         share = 1 / (len(config.fusions) - place + 1)
         title = f"pretrained {title}"
         made = network(setting, shape, config.train, names=names, title=title, preset="pretrained", share=share)
-        yield replace(made, one_of_several=several)
+        yield replace(made, one_of_several=several, first=_import_training if several else None)
     if setting.prepared.unfrozen:
         fusion, names = config.fusions[0], setting.prepared.unfrozen
         shape, title = (

@@ -22,8 +22,17 @@ from consilience.workflows.prepare import Part
 
 _ROWS = 100_000
 """Training rows looked through for twins, and for leaks a fifth of that."""
+_CELL, _PAIR = 8e-6, 5e-8
+"""Seconds for each cell, and for each pair of columns."""
 _CELLS = 6_000
 """Distinct cells of each side compared for near copies."""
+
+
+def seconds(train: Part, held: Part, inputs: Mapping[str, Input]) -> float:
+    """About how long looking takes, on a slow machine: of a table of thousands of columns it may be minutes."""
+    columns = len({column for given in inputs.values() for column in given.plan.columns})
+    rows = min(len(train.rows), _ROWS // 5) + len(held.rows)
+    return columns * (rows * _CELL + columns * _PAIR)
 
 
 def shared(

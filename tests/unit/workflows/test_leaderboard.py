@@ -13,7 +13,8 @@ from consilience.tasks.classification import Classification
 from consilience.tasks.regression import Regression
 from consilience.workflows.config import resolve
 from consilience.workflows.ensembles import ensembles, folds
-from consilience.workflows.leaderboard import About, Entry, choose, measure, rank
+from consilience.workflows.leaderboard import About, Entry, choose, measure, rank, unbeatable
+from consilience.workflows.plan import settled
 
 TASK = Classification(["a", "b"])
 
@@ -179,3 +180,37 @@ def test_large_tables_and_those_who_say_so_learn_from_validation_rows(settings):
     config = resolve({"target": "y"}, preset="classic", settings=settings)
     for made in ensembles(models, ready, config, deadline=Deadline(60))[len(models) :]:
         assert made.about.facts["learned_on"] == "validation"
+
+
+@pytest.mark.parametrize(
+    ("rows", "right", "confidence", "ends"),
+    [(400, 400, 0.99, True), (400, 399, 0.99, False), (400, 400, 0.7, False), (60, 60, 0.999, False)],
+    ids=["all of many", "all but one", "all, but unsure", "all of few"],
+)
+def test_only_what_is_right_and_sure_on_many_rows_ends_a_search(rows, right, confidence, ends):
+    target = np.arange(rows) % 2
+    one = entry("one", sure(target, right, confidence), prepared(target))
+    assert unbeatable(one, TASK) is ends
+
+
+def test_a_search_does_not_end_before_each_input_and_the_preset_itself_had_a_turn():
+    target = np.arange(400) % 2
+    ready = prepared(target)
+    perfect = [entry(name, sure(target, 400, 0.99), ready) for name in ("a", "b", "net")]
+
+    def planned(name, inputs, preset="classic"):
+        return SimpleNamespace(name=name, inputs=inputs, preset=preset)
+
+    candidates = [planned("a", ("x",)), planned("b", ("z",)), planned("net", ("x", "z"), "deep")]
+    assert settled(perfect[:1], candidates, TASK, preset="auto") is None
+    assert settled(perfect[:2], candidates, TASK, preset="auto") == "a"
+    assert settled(perfect[:2], candidates, TASK, preset="deep") is None
+    assert settled(perfect, candidates, TASK, preset="deep") == "a"
+
+
+def test_without_time_there_is_no_ensemble():
+    target = np.arange(80) % 2
+    ready = prepared(target)
+    models = [entry(name, sure(target, 70, 0.9), ready) for name in "ab"]
+    config = resolve({"target": "y"})
+    assert ensembles(models, ready, config, deadline=Deadline(-1.0)) == models

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 import consilience as cs
 from consilience.core.config import Part
+from consilience.core.progress import Reporter
 from consilience.models.learners import LEARNERS
 from consilience.workflows import presets
 from consilience.workflows.presets import titles
@@ -46,3 +49,37 @@ def test_folds_and_the_last_fit_keep_the_C_that_was_found(tmp_path, monkeypatch)
         assert all(C >= 1 for C in again)
     assert len(learned) > 3
     assert max(C for _, C in learned) > 1
+
+
+class Said(Reporter):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@pytest.mark.parametrize(("rows", "ends"), [(2800, True), (280, False)], ids=["many rows", "few rows"])
+def test_a_search_ends_when_nothing_left_could_win(tmp_path, rows: int, ends: bool) -> None:
+    words = ["apple", "pear", "plum", "grape", "carrot", "leek", "kale", "beet"]
+    made = [
+        {"a": f"the {words[n % 8]} of day {n}", "b": n * 7919 % 1000, "y": "fruit" if n % 8 < 4 else "root"}
+        for n in range(rows)
+    ]
+    config = {
+        "audit": {"at_end": False},
+        "report": {"errors": 0},
+        "time_budget": 60.0,
+        "data": {"group_repeats": False},
+    }
+    said = Said()
+    found = cs.fit(made, target="y", preset="classic", config=config, out=tmp_path / "run", reporter=said)
+    assert any("nothing left could win" in line for line in said.lines) is ends
+    assert any(line["preset"] == "ensemble" for line in found.leaderboard) is not ends
+    names = {line["name"] for line in found.leaderboard}
+    assert {"linear[a]", "linear[table]"} <= names  # what each input is worth is known all the same
+    assert found.test is not None
+    assert found.test["accuracy"]["value"] == 1.0
+    plan = [line for line in said.lines if line.startswith("plan: ")]
+    assert f"{rows * 7 // 10:,} training rows, 2 columns in 2 inputs" in plan[0]
+    assert "9 models in this order" in plan[1]

@@ -143,14 +143,16 @@ def _cut(content: bytes) -> list[str | None]:
 def _header(names: list[str], path: Path, line: int) -> list[str]:
     if any("\0" in name for name in names):
         raise DataError(_nul(path, line))
+    seen: set[str] = set()
     for n, name in enumerate(names, 1):
         if not name.strip():
             hint = ""
             if n == 1:
                 hint = " (pandas writes such a column for its index: use to_csv(..., index=False))"
             raise DataError(f"{path}, line {line}: column {n} has no name{hint}; name every column")
-        if name in names[: n - 1]:
+        if name in seen:
             raise DataError(f"{path}, line {line}: two columns are called {name!r}; column names must differ")
+        seen.add(name)
     return names
 
 

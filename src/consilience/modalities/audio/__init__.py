@@ -34,6 +34,7 @@ from consilience.modalities.base import (
     Processor,
     Values,
     is_nothing,
+    some_named,
     spread,
 )
 from consilience.modalities.png import png
@@ -119,13 +120,16 @@ class Audio(Modality):
     file_of = staticmethod(objects.file_of)
 
     def sniff(self, column: ColumnSample) -> Evidence | None:
-        found = sniff.claim(column.without_markers())
+        found = sniff.claim(column.without_markers)
         if found is None:
             return None
         strength, reason, part = found
         if part:
             return Evidence(strength=strength, reason=reason, kind="sound", beside="sound")
         return Evidence(strength=strength, reason=reason, kind="audio")
+
+    def hint(self, column: ColumnSample) -> str | None:
+        return some_named(column, load.ENDINGS, "audio", self.name)
 
     def resolve(self, config: AudioConfig, columns: Sequence[ColumnSample], kinds: Sequence[str]) -> AudioConfig:
         """Decides `seconds`, so that it covers nearly all sounds, within bounds. The sound of films may be missing.

@@ -38,9 +38,9 @@ class Look:
 def claim(column: ColumnSample) -> tuple[float, str, bool] | None:
     """Strength, reason, and whether the claim is on the sound of films only; or None."""
     cells = column.cells
-    if not cells:
+    if not cells or column.numeric:
         return None
-    named = [cell for cell in cells if isinstance(cell, str) and looks_like_path(cell, ENDINGS)]
+    named = column.named(ENDINGS)
     # Names say little here: .ogg and .webm may be films, and content hashes may be anything.
     chosen = [cell for cell in spread(cells, OPENED) if _may_lead_there(cell, column)]
     if not named and not chosen:
@@ -72,6 +72,8 @@ def _may_lead_there(cell: Any, column: ColumnSample) -> bool:
     if isinstance(cell, str) and not (looks_like_path(cell, None) or looks_coded(cell)):
         return False
     if not isinstance(cell, str | bytes):
+        return False
+    if not column.leads_somewhere(cell):
         return False
     head = container.file_head(cell, column.root)
     return head is not None and container.format_of(head) is not None

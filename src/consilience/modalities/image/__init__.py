@@ -31,6 +31,7 @@ from consilience.modalities.base import (
     Processor,
     Values,
     is_nothing,
+    some_named,
     spread,
 )
 from consilience.modalities.image import augment, collate, features, likeness, load, objects, sniff, transform
@@ -107,8 +108,11 @@ class Image(Modality):
     file_of = staticmethod(objects.file_of)
 
     def sniff(self, column: ColumnSample) -> Evidence | None:
-        found = sniff.claim(column.without_markers())
+        found = sniff.claim(column.without_markers)
         return None if found is None else Evidence(strength=found[0], reason=found[1], kind=self.name)
+
+    def hint(self, column: ColumnSample) -> str | None:
+        return some_named(column, load.ENDINGS, "image", self.name)
 
     def resolve(self, config: ImageConfig, columns: Sequence[ColumnSample], kinds: Sequence[str]) -> ImageConfig:
         """Decides `size` (the median shorter side, rounded, within bounds) and `grey_range`. Raises UserError for

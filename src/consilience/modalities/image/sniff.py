@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from consilience.core.files import looks_coded
-from consilience.modalities.base import LONGEST_PATH, ColumnSample, looks_like_path, spread
+from consilience.modalities.base import LONGEST_PATH, ColumnSample, spread
 from consilience.modalities.image.load import ENDINGS, file_head, picture_format
 
 STRENGTH = 0.95
@@ -22,9 +22,9 @@ OPENED = 20
 def claim(column: ColumnSample) -> tuple[float, str] | None:
     """Strength and reason of the claim, or None."""
     cells = column.cells
-    if not cells:
+    if not cells or column.numeric:
         return None
-    named = [cell for cell in cells if isinstance(cell, str) and looks_like_path(cell, ENDINGS)]
+    named = column.named(ENDINGS)
     held = [cell for cell in cells if isinstance(cell, bytes) and picture_format(cell[:32])]
     if len(named) + len(held) >= SHARE * len(cells):
         if not named:
@@ -57,6 +57,8 @@ def _leads_to_picture(cell: Any, column: ColumnSample) -> bool:
     if not isinstance(cell, str) or not cell.strip():
         return False
     if (len(cell) > LONGEST_PATH or "\n" in cell) and not looks_coded(cell):
+        return False
+    if not column.leads_somewhere(cell):
         return False
     head = file_head(cell, column.root)
     return head is not None and picture_format(head) is not None

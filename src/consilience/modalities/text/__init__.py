@@ -17,7 +17,7 @@ from consilience.modalities.base import ColumnSample, Evidence, Modality, Proces
 from consilience.modalities.text.config import Config as TextConfig
 from consilience.modalities.text.load import is_missing, load
 from consilience.modalities.text.processor import TextProcessor
-from consilience.modalities.text.sniff import sniff
+from consilience.modalities.text.sniff import hint, sniff
 
 ENCODERS = Family(
     "text encoder",
@@ -48,6 +48,9 @@ class Text(Modality):
 
     def sniff(self, column: ColumnSample) -> Evidence | None:
         return sniff(column)
+
+    def hint(self, column: ColumnSample) -> str | None:
+        return hint(column)
 
     def resolve(self, config: TextConfig, columns: Sequence[ColumnSample], kinds: Sequence[str]) -> TextConfig:
         """Notes the names of the columns, and whether there are few enough rows for runs of characters.

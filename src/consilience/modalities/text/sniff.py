@@ -7,7 +7,8 @@ rather a category: the claim is then weak, so that a modality that knows categor
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from consilience.core.errors import BadCell
@@ -45,15 +46,16 @@ FEW = 20
 def sniff(column: ColumnSample) -> Evidence | None:
     """The claim of text on a column: about 0.8 for written text, 0.65 for short texts, 0.4 for what looks like a
     category, each less the cells that are no text; none when most cells are numbers, dates or files."""
-    cells = [text for value in column.cells if (text := _string(value)) is None or text.lower() not in _NOTHING]
-    texts = [text for text in cells if text is not None and not _is_other(text)]
+    if column.numeric:
+        return None
+    cells, texts = _texts(column)
     if not texts or 2 * len(texts) < len(cells):
         return None
-    distinct = len(set(texts))
-    texts = [text[:LOOK] for text in texts]
-    words = sum(map(count_words, texts)) / len(texts)
+    counts = Counter(texts)  # what is asked of a text is asked once, however often it occurs
+    distinct = len(counts)
+    words = sum(count_words(text[:LOOK]) * often for text, often in counts.items()) / len(texts)
     figures = f"{words:.1f} words per cell, {_different(distinct, len(texts))}"
-    if _repeats(distinct, len(texts), texts):
+    if _repeats(counts, len(texts)):
         strength, reason = 0.4, f"few short values that repeat: {figures}"
     elif words >= SEVERAL:
         strength, reason = 0.75 + 0.15 * min(1.0, (words - SEVERAL) / 7), f"written text: {figures}"
@@ -65,15 +67,40 @@ def sniff(column: ColumnSample) -> Evidence | None:
     return Evidence(strength=strength * share, reason=reason, kind="text")
 
 
+def hint(column: ColumnSample) -> str | None:
+    """Of a column in which most cells are no text: how to read it as text all the same."""
+    cells, texts = _texts(column)
+    if not texts:
+        return None
+    return f"{len(texts):,} of {len(cells):,} cells are texts: read all as words with {column.as_input('text')}"
+
+
+def _texts(column: ColumnSample) -> tuple[list[str | None], list[str]]:
+    """The cells that say something, None where one is no string; and those of them that are neither number, date nor
+    file."""
+    kinds = set(map(type, column.cells))
+    # What most columns hold; of them as_text makes nothing else.
+    found = map(str.strip, column.cells) if kinds == {str} else map(_string, column.cells)
+    strings = [None if text is not None and "\0" in text else text for text in found]
+    nothing = {text for text in set(strings) if text is not None and text.lower() in _NOTHING}
+    cells = [text for text in strings if text not in nothing]
+    written = {text for text in set(cells) if text is not None and not _is_other(text)}
+    return cells, [text for text in cells if text is not None and text in written]
+
+
 def count_words(text: str) -> int:
     """Words between spaces, where every character of a script without spaces counts as one."""
     return len(_CHARACTER.findall(text)) + sum(_WORD.search(piece) is not None for piece in text.split())
 
 
-def _repeats(distinct: int, cells: int, texts: Sequence[str]) -> bool:
+def _repeats(counts: Mapping[str, int], cells: int) -> bool:
     """Whether the values look like names of categories: few for the number of cells, and short."""
+    distinct = len(counts)
+    if 2 * distinct > cells:
+        return False
     # Two characters of Chinese say about as much as one word of English.
-    short = sum(count_words(text) - len(_CHARACTER.findall(text)) / 2 for text in texts) / cells
+    looks = ((text[:LOOK], often) for text, often in counts.items())
+    short = sum((count_words(text) - len(_CHARACTER.findall(text)) / 2) * often for text, often in looks) / cells
     if distinct <= FEW:
         return 2 * distinct <= cells and short <= SEVERAL + 1
     return 5 * distinct <= cells and short <= 2

@@ -33,6 +33,7 @@ from consilience.modalities.base import (
     Processor,
     Values,
     is_nothing,
+    some_named,
     spread,
 )
 from consilience.modalities.png import png
@@ -108,8 +109,11 @@ class Video(Modality):
     Config: ClassVar[type] = VideoConfig
 
     def sniff(self, column: ColumnSample) -> Evidence | None:
-        found = sniff.claim(column.without_markers())
+        found = sniff.claim(column.without_markers)
         return None if found is None else Evidence(strength=found[0], reason=found[1], kind=self.name)
+
+    def hint(self, column: ColumnSample) -> str | None:
+        return some_named(column, load.ENDINGS, "video", self.name)
 
     def resolve(self, config: VideoConfig, columns: Sequence[ColumnSample], kinds: Sequence[str]) -> VideoConfig:
         """Decides `size`: the median shorter side, rounded, within bounds. Raises UserError for several columns,

@@ -24,9 +24,9 @@ OPENED = 12
 def claim(column: ColumnSample) -> tuple[float, str] | None:
     """Strength and reason of the claim, or None."""
     cells = column.cells
-    if not cells:
+    if not cells or column.numeric:
         return None
-    named = [cell for cell in cells if isinstance(cell, str) and looks_like_path(cell, ENDINGS)]
+    named = column.named(ENDINGS)
     tried = spread(cells, OPENED)
     found = [container.kinds_of(cell, column.root) for cell in tried if _may_lead_there(cell, column)]
     films = sum(KIND in kinds for kinds in found if kinds is not None)
@@ -45,6 +45,8 @@ def claim(column: ColumnSample) -> tuple[float, str] | None:
 def _may_lead_there(cell: Any, column: ColumnSample) -> bool:
     """Whether a cell begins like a container of sound or film."""
     if isinstance(cell, str) and not (looks_like_path(cell, None) or looks_coded(cell)):
+        return False
+    if not column.leads_somewhere(cell):
         return False
     head = container.file_head(cell, column.root)
     return head is not None and container.format_of(head) is not None

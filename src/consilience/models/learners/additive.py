@@ -162,7 +162,7 @@ def minimise(
     """
     from scipy.optimize import Bounds, minimize
 
-    begin = time.process_time()
+    begin = time.monotonic()
     columns = sum(matrix.shape[1] for matrix, _ in operands)
     each = np.ones(columns) if factors is None else factors
     plain = _Objective(operands, weights, loss, width, how, each)
@@ -170,7 +170,7 @@ def minimise(
     first = objective.given(np.zeros((columns + 1, width)) if start is None else start)
 
     def watch(intermediate_result: Any) -> None:
-        if time.process_time() - begin > seconds:
+        if time.monotonic() - begin > seconds:
             raise StopIteration
 
     options = {"maxiter": how.max_iter, "gtol": objective.flat, "ftol": how.tol, "maxls": 50, "maxcor": 3}

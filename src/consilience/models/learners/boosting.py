@@ -71,12 +71,12 @@ def boost(rows: Rows, settings: dict[str, Any], *, rounds: int, seconds: float) 
         matrix = rows.matrix if some.all() else rows.matrix[some]
         return lightgbm.Dataset(matrix, label=rows.target[some], weight=weights, params=settings, reference=like)
 
-    begin, watching = time.process_time(), bool(rows.held.any())
+    begin, watching = time.monotonic(), bool(rows.held.any())
     learnt = data(~rows.held)
     model = lightgbm.Booster(settings, learnt)
     if watching:
         model.add_valid(data(rows.held, learnt), "held")
-    ready, best, least = time.process_time(), 0, float("inf")
+    ready, best, least = time.monotonic(), 0, float("inf")
     for done in range(1, rounds + 1):
         if model.update():  # no tree can be cut any more
             break
@@ -85,7 +85,7 @@ def boost(rows: Rows, settings: dict[str, Any], *, rounds: int, seconds: float) 
             best, least = (done, loss) if loss < least else (best, least)
             if done - best >= _PATIENCE:
                 break
-        now = time.process_time()
+        now = time.monotonic()
         if now - begin + (now - ready) / done > seconds:
             break
     if watching:

@@ -189,6 +189,8 @@ def _spread(matrix: np.ndarray, cells: np.ndarray, held: np.ndarray, mean: np.nd
     values = matrix[some].astype(np.float64)
     scaled = np.where(np.isfinite(values), values - mean, 0.0) * factor
     weights = held[some]
-    covariance = (scaled * weights[:, None]).T @ scaled / max(weights.sum(), 1e-12)
-    length, square = float(np.trace(covariance)), float((covariance**2).sum())
+    rooted = scaled * np.sqrt(weights / max(weights.sum(), 1e-12))[:, None]
+    # Products of rows have the trace and the squares of those of columns; the smaller of the two is quickly made.
+    products = rooted @ rooted.T if len(rooted) < rooted.shape[1] else rooted.T @ rooted
+    length, square = float(np.trace(products)), float((products**2).sum())
     return float(np.sqrt(length / square)) if square > 0 else 1.0

@@ -59,7 +59,7 @@ class ExtraTrees(Learner):
     def fit(
         cls, config: ExtraTrees.Config, blocks: Mapping[str, Block], goal: Goal, *, seed: int, seconds: float
     ) -> ExtraTrees:
-        begin = time.process_time()
+        begin = time.monotonic()
         # In an order of their own: the last bit of a sum decides which node is cut next, and so every later draw.
         order = np.lexsort([goal.target, *(blocks[name].index for name in sorted(blocks))])
         counted = order[goal.weights[order] > 0]
@@ -75,7 +75,7 @@ class ExtraTrees(Learner):
             mean = np.average(goal.target, weights=goal.weights)[None] if not goal.discrete else shares(goal, classes)
             grove = Grove(no_trees(mean, per_answer=True), NOTHING)
             return cls(grove=grove, classes=classes, meta={**meta, "iterations": 0})
-        left = seconds - (time.process_time() - begin)
+        left = seconds - (time.monotonic() - begin)
         model = _grow(config, matrix, goal, seed=derive(seed, "extra trees") % 2**32, seconds=left)
         grove = Grove(_copy(model), sight)
         some, sums = grove.some(matrix)
@@ -112,15 +112,15 @@ def _grow(config: ExtraTrees.Config, matrix: np.ndarray, goal: Goal, *, seed: in
         random_state=seed,
         warm_start=True,
     )
-    begin, grown = time.process_time(), 1
+    begin, grown = time.monotonic(), 1
     weights = None if (goal.weights == 1).all() else goal.weights
     while True:
         with np.errstate(over="ignore", invalid="ignore"):  # it sums each column up to see whether all is finite
             model.set_params(n_estimators=grown).fit(matrix, goal.target, sample_weight=weights)
         if grown >= config.trees:
             return model
-        each = (time.process_time() - begin) / grown
-        left = seconds - (time.process_time() - begin)
+        each = (time.monotonic() - begin) / grown
+        left = seconds - (time.monotonic() - begin)
         more = min(config.trees - grown, grown, int(min(left / max(each, 1e-6), config.trees)))
         if more < 1:
             return model

@@ -82,7 +82,7 @@ class KernelSvm(Learner):
     def fit(
         cls, config: KernelSvm.Config, blocks: Mapping[str, Block], goal: Goal, *, seed: int, seconds: float
     ) -> KernelSvm:
-        begin = time.process_time()
+        begin = time.monotonic()
         aside = config.holdout if goal.discrete else 0.0
         blocks, goal, held = collapse(blocks, goal, aside=aside, seed=seed)
         chosen, enough = _landmarks(config, blocks, seed=seed, seconds=seconds)
@@ -91,7 +91,7 @@ class KernelSvm(Learner):
         likeness = kernel.between(blocks, sides)
         whiten = _whitening(likeness[chosen])
         rows = (likeness @ whiten).astype(np.float32), np.arange(len(goal.target))
-        machine = _Machine(config, rows, goal.weights, left=lambda: seconds - (time.process_time() - begin))
+        machine = _Machine(config, rows, goal.weights, left=lambda: seconds - (time.monotonic() - begin))
         fitted = machine.classes(goal, held) if goal.discrete else machine.numbers(goal)
         solution = fitted.pop("solution")
         arrays = {"coefficients": whiten @ solution[:-1], "intercept": solution[-1], **fitted}

@@ -61,7 +61,7 @@ class Linear(Learner):
     def fit(
         cls, config: Linear.Config, blocks: Mapping[str, Block], goal: Goal, *, seed: int, seconds: float
     ) -> Linear:
-        begin = time.process_time()
+        begin = time.monotonic()
         blocks, goal, held = collapse(blocks, goal, aside=0.0 if config.C else _HELD_OUT, seed=seed)
         if goal.discrete:
             classes, number = np.unique(goal.target, return_inverse=True)
@@ -81,7 +81,7 @@ class Linear(Learner):
         start = None
         if not config.C:
             how, start = _find(problem, how, blocks, goal, held, seconds=seconds / 2)
-        left = seconds - (time.process_time() - begin)
+        left = seconds - (time.monotonic() - begin)
         solution, converged = problem.on(np.arange(len(known)))(how, start, left)
         meta = {"width": goal.width, "discrete": goal.discrete, "converged": converged, "inputs": sorted(blocks)}
         return cls(model=fitter.model(solution), classes=classes, scale=scale, meta={**meta, "C": how.C})
@@ -138,7 +138,7 @@ def _find(
 ) -> tuple[Solver, np.ndarray | None]:
     """`how` with the first C of `_PATH` that the next one does not clearly better on the rows `held` out [N], and where
     its fit ended."""
-    begin = time.process_time()
+    begin = time.monotonic()
     kept = np.flatnonzero(~held)
     # Of a class that only held-out rows have, the scores say nothing.
     judged = np.flatnonzero(held & (np.isin(goal.target, goal.target[kept]) if goal.discrete else True))
@@ -152,7 +152,7 @@ def _find(
         if errors is not None and not clearly(errors - now, goal.weights[judged]):
             break
         best, start, errors = tried, solution, now
-        if time.process_time() - begin > seconds:
+        if time.monotonic() - begin > seconds:
             break
     return best, start
 

@@ -81,7 +81,7 @@ class Trees(Learner):
 
     @classmethod
     def fit(cls, config: Trees.Config, blocks: Mapping[str, Block], goal: Goal, *, seed: int, seconds: float) -> Trees:
-        begin = time.process_time()
+        begin = time.monotonic()
         counted = np.flatnonzero(goal.weights > 0)
         blocks = {name: block.take(counted) for name, block in blocks.items()}
         goal = goal.take(counted)
@@ -102,7 +102,7 @@ class Trees(Learner):
             weights=None if (goal.weights == 1).all() else goal.weights,
             held=_held_out(config, blocks, goal, seed),
         )
-        left = seconds - (time.process_time() - begin)
+        left = seconds - (time.monotonic() - begin)
         model = boost(rows, _settings(config, rows, seed), rounds=config.max_iter, seconds=left)
         forest = forest_of(model, matrix)
         outputs = len(forest.baseline)
