@@ -36,6 +36,8 @@ class Task(ABC):
     """It is made of other tasks, one for each column."""
     notes: Sequence[str] = ()
     """What the user should know of choices that were made while fitting."""
+    reasons: Sequence[str] = ()
+    """Which tasks it is made of, and why, where it `holds_others`."""
     reads_blank: bool = False
     """An empty target cell says something, rather than that the answer is not known."""
     Config: ClassVar[type]

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from consilience.core.errors import DataError
 from consilience.tasks.base import Task
-from consilience.tasks.cells import Labels, Line, clean, from_one, label_number, listed, rare, short
+from consilience.tasks.cells import Line, clean, from_one, label_number, listed, rare, short
 from consilience.tasks.classes import balanced, class_shares
+from consilience.tasks.label_forms import Labels
 
 _MOST_CLASSES = 1_000
 
 
 class Classification(Task):
-    """Labels are compared as they are written in the table (after trimming, for text), or as another format of table
-    would write them; their type is given back."""
+    """What is one label written in several ways is one class (label_forms.py); the usual form is given back."""
 
     kind = "classification"
     primary = "accuracy"
@@ -28,17 +28,18 @@ class Classification(Task):
 
     @dataclass(frozen=True, kw_only=True)
     class Config:
-        """Nothing to choose."""
+        case: Literal["join", "keep"] = "join"
+        """Labels that differ in upper and lower case alone (Spam, spam) are one class, or one each."""
 
     def __init__(self, labels: Sequence[Any]) -> None:
         self._labels = labels if isinstance(labels, Labels) else Labels(labels)
-        self.labels = tuple(self._labels)
+        self.labels, self.notes = tuple(self._labels), self._labels.notes
 
     @classmethod
     def claims(cls, cells: Sequence[Any]) -> str | None:
         if any(isinstance(c, list | tuple) for c in cells):
             return None
-        distinct = Labels.of(map(clean, cells))
+        distinct = Labels.of(cells)
         numbers = sum(label_number(c) is not None for c in distinct)
         if numbers < len(distinct):
             return f"{len(distinct)} distinct labels, not all of them numbers"
@@ -70,7 +71,7 @@ class Classification(Task):
                     f"column {column!r}, row {line(row)}: {type(cell).__name__} is no label; a class is a text, a "
                     "number, true or false, or a date. Another column: --target."
                 )
-        labels = Labels.of(map(clean, cells))
+        labels = Labels.of(cells, same_case=config is None or config.case == "join")
         if len(labels) < 2:
             raise DataError(
                 f"column {column!r}: every training row has the same label {next(iter(labels), None)!r}; there is "
@@ -86,7 +87,7 @@ class Classification(Task):
     def encode(self, cells: Sequence[Any], *, column: str, line: Line = from_one) -> np.ndarray:
         out = np.empty(len(cells), np.int64)
         for row, cell in enumerate(cells):
-            number = self._labels.find(clean(cell))
+            number = self._labels.find(cell)
             if number is None:
                 raise DataError(
                     f"column {column!r}, row {line(row)}: the label {short(cell)} was not in the training rows "
@@ -96,7 +97,7 @@ class Classification(Task):
         return out
 
     def opened(self, cells: Sequence[Any], *, column: str, line: Line = from_one) -> Classification:
-        labels = self._labels.and_those_of(map(clean, cells))
+        labels = self._labels.and_those_of(cells)
         return self if labels is self._labels else Classification(labels)
 
     def widen(self, answers: np.ndarray, known: Task) -> np.ndarray:

@@ -19,8 +19,9 @@ from consilience.core.errors import DataError
 from consilience.tasks import labels as texts
 from consilience.tasks.base import Task
 from consilience.tasks.binary import binary_losses
-from consilience.tasks.cells import Labels, Line, from_one, listed, rare, short
+from consilience.tasks.cells import Line, from_one, listed, rare, short
 from consilience.tasks.classes import entropy
+from consilience.tasks.label_forms import Labels
 from consilience.tasks.question import Question
 
 _MOST_LABELS = 1_000
@@ -43,6 +44,8 @@ class Multilabel(Task):
         """What parts labels in a text cell; looked for in the cells when not given."""
         threshold: float = 0.5
         """A label is predicted when its probability is at least this, 0 to 1."""
+        case: Literal["join", "keep"] = "join"
+        """Labels that differ in upper and lower case alone (Funny, funny) are one, or one each."""
         blank: Literal["missing", "none"] = "missing"
         """What an empty target cell says: nothing (the row is left out), or that there is no label."""
 
@@ -61,7 +64,7 @@ class Multilabel(Task):
     ) -> None:
         """`columns`: the columns of yes and no, where there are such; then they are the labels."""
         self._labels = labels if isinstance(labels, Labels) else Labels(labels)
-        self.labels = tuple(self._labels)
+        self.labels, self.notes = tuple(self._labels), self._labels.notes
         self.form, self.threshold, self.columns = form, threshold, tuple(columns)
         self.reads_blank = reads_blank
 
@@ -92,7 +95,8 @@ class Multilabel(Task):
             task = cls(labels=columns, form=texts.LIST, threshold=config.threshold, columns=columns)
         else:
             form = texts.form_of(cells, config.separator)
-            labels = Labels.of(label for row, c in enumerate(cells) for label in _read(c, form, column, line(row)))
+            read = (label for row, c in enumerate(cells) for label in _read(c, form, column, line(row)))
+            labels = Labels.of(read, same_case=config.case == "join")
             if len(labels) > _MOST_LABELS:
                 raise DataError(
                     f"column {column!r}: {len(labels):,} distinct labels in {len(cells):,} rows is more than the "

@@ -84,9 +84,9 @@ class Several(Task):
             if problems:
                 raise ValueError("; ".join(problems))
 
-    def __init__(self, targets: Sequence[Target], *, notes: Sequence[str] = ()) -> None:
+    def __init__(self, targets: Sequence[Target], *, notes: Sequence[str] = (), reasons: Sequence[str] = ()) -> None:
         self.targets = tuple(_placed(targets))
-        self.notes = tuple(notes)
+        self.notes, self.reasons = tuple(notes), tuple(reasons)
         self.discrete = any(t.task.discrete for t in self.targets)
         twice = [name for name in dict.fromkeys(self.names) if self.names.count(name) > 1]
         if twice:
@@ -121,7 +121,7 @@ class Several(Task):
         for name in [*config.of, *config.weights]:
             if name not in columns:
                 raise DataError(f"task of several targets: {unknown('target', name, columns)}")
-        targets, notes = [], []
+        targets, notes, reasons = [], [], []
         for place, name in enumerate(columns):
             part = _part(config.of.get(name, config.each))
             if part.kind != AUTO and TASKS.load(part.kind).holds_others:
@@ -136,7 +136,8 @@ class Several(Task):
                 return line(known[row])
 
             chosen = choose(part, mine, column=name, line=place_of)
-            notes += [f"target {name!r}: {chosen.task.kind} ({chosen.reason})", *chosen.notes]
+            notes += chosen.notes
+            reasons.append(f"{name!r}: {chosen.task.kind} ({chosen.reason})")
             truth = chosen.task.encode(mine, column=name, line=place_of)
             constant = chosen.task.constant(truth)
             targets.append(
@@ -148,7 +149,7 @@ class Several(Task):
                     constant=constant,
                 )
             )
-        return cls(targets, notes=notes)
+        return cls(targets, notes=notes, reasons=reasons)
 
     def encode(self, cells: Sequence[Any], *, column: str, line: Line = from_one) -> np.ndarray:
         """[N, S] float64, NaN where a target is missing."""

@@ -186,9 +186,9 @@ def prepare(
     if config.data.allow_urls:
         tables = _fetch(tables, inference, config, scratch / "urls", reporter)
         inference, configs = plan_inputs(tables["train"], config)  # again: what lies here can be looked at
-    task, notes = chosen_task(asked, tables["train"], targets, rows["train"])
-    for note in notes:
-        reporter.say(note)
+    task, about, notes = chosen_task(asked, tables["train"], targets, rows["train"])
+    reporter.say(about)
+    warnings += notes
     looks = _Looks.of(inference, configs, config)
     loaded = _load(tables, looks, config, scratch=scratch, store=store, reporter=reporter)
     for side, dataset in loaded.items():  # inputs that look at the same cells report the same of them

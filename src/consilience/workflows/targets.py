@@ -97,9 +97,9 @@ def targeted(table: Table, targets: Sequence[str], problems: list[Problem], *, e
     return np.flatnonzero(there)
 
 
-def chosen_task(asked: Part, table: Table, targets: Sequence[str], rows: np.ndarray) -> tuple[Task, list[str]]:
-    """The task the config names, or the first in the table of tasks that recognises the target; and what was chosen
-    in words."""
+def chosen_task(asked: Part, table: Table, targets: Sequence[str], rows: np.ndarray) -> tuple[Task, str, list[str]]:
+    """The task the config names, or the first in the table of tasks that recognises the target; what was chosen in
+    words; and warnings."""
     cells = cells_of(table, targets, rows)
 
     def line(place: int) -> int:
@@ -117,7 +117,7 @@ def chosen_task(asked: Part, table: Table, targets: Sequence[str], rows: np.ndar
             f"column {targets[0]!r}: {odd[0]!r} is taken for a label like the others; if it means that nothing is "
             "known, leave those cells empty"
         )
-    return chosen.task, [about, *(f"warning: {note}" for note in notes)]
+    return chosen.task, about, notes
 
 
 def encoded(task: Task, table: Table, targets: Sequence[str], rows: np.ndarray) -> tuple[np.ndarray, Task]:

@@ -62,7 +62,6 @@ def test_labels_keep_their_type_and_whole_floats_are_whole() -> None:
         (["2024-01-01", "2024-05-01"], [date(2024, 1, 1), datetime(2024, 5, 1)]),
         ([Decimal("1"), Decimal("2.5")], ["1.0", 2.5]),
         ([Decimal("1E30"), Decimal("1.10")], [10**30, "1.1"]),
-        ([1, "1", 0], [1.0, "1", "0"]),  # both are known, each as itself
     ],
 )
 def test_another_format_of_table_writes_the_same_labels_in_another_way(trained, asked) -> None:
