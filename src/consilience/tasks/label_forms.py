@@ -99,9 +99,7 @@ class Labels(Sequence[Any]):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """In text; labels that would read alike (1 and "1") with the quotes of those that are text."""
-        times = Counter(map(str, self._labels))
-        return tuple(repr(one) if isinstance(one, str) and times[one] > 1 else str(one) for one in self._labels)
+        return tuple(map(str, self._labels))
 
     def __len__(self) -> int:
         return len(self._labels)

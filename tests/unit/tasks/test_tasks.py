@@ -99,9 +99,7 @@ def test_ranks_have_one_text_each() -> None:
     assert task.encode([1, "1", 2, "2.0", 3], column="y").tolist() == [0, 0, 1, 1, 2]
 
 
-def test_labels_that_read_alike_have_names_of_their_own() -> None:
-    task = Classification.fit([1, "1", 0, "0", "b"] * 3, column="y")
-    assert task.names == ("0", "1", "'0'", "'1'", "b")
+def test_new_labels_are_named() -> None:
     known = Classification.fit(["a", "b"], column="y")
     opened = known.opened(["b", "c", 3], column="y")
     assert unseen(known, opened) == ["c", "3"]
