@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 
 from consilience.core.errors import DataError
-from consilience.tasks.base import Task
+from consilience.tasks.base import Overlooked, Task
 from consilience.tasks.cells import Line, clean, from_one, label_number, listed, rare, short
-from consilience.tasks.classes import balanced, class_shares
+from consilience.tasks.classes import balanced, class_shares, never, relieved
 from consilience.tasks.label_forms import Labels
 
 _MOST_CLASSES = 1_000
@@ -98,7 +99,11 @@ class Classification(Task):
 
     def opened(self, cells: Sequence[Any], *, column: str, line: Line = from_one) -> Classification:
         labels = self._labels.and_those_of(cells)
-        return self if labels is self._labels else Classification(labels)
+        if labels is self._labels:
+            return self
+        wide = copy.copy(self)
+        wide._labels, wide.labels = labels, tuple(labels)
+        return wide
 
     def widen(self, answers: np.ndarray, known: Task) -> np.ndarray:
         return np.pad(answers, ((0, 0), (0, self.width - known.width)))
@@ -162,14 +167,24 @@ class Classification(Task):
         return rare(self.names, np.bincount(target, minlength=self.width))
 
     def merits(self, answers: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-        return np.asarray(answers.argmax(1) == target, np.float64)
+        return np.asarray(self.predicted(answers) == target, np.float64)
+
+    def predicted(self, answers: np.ndarray) -> np.ndarray:
+        """[N] class numbers: the most probable one, the first of equals; relieved of frequency as the criterion has
+        it."""
+        balance = 0.0 if self.criterion is None else self.criterion.balance
+        return np.asarray(relieved(answers, self.frequency, balance).argmax(1))
+
+    def overlooked(self, answers: np.ndarray, target: np.ndarray, *, fewest: int = 5) -> list[Overlooked]:
+        return never(self.predicted(answers), target, self.names, fewest)
 
     def decode(self, answers: np.ndarray) -> list[Any]:
-        return [self.labels[k] for k in answers.argmax(1)]
+        return [self.labels[k] for k in self.predicted(answers)]
 
     def meta(self) -> dict[str, Any]:
-        return {"kind": self.kind, "labels": list(self.labels)}
+        return {"kind": self.kind, "labels": list(self.labels), **self._choice()}
 
     @classmethod
     def restore(cls, meta: dict[str, Any]) -> Classification:
-        return cls(meta["labels"])
+        restored: Classification = cls(meta["labels"])._as_chosen(meta)
+        return restored

@@ -127,7 +127,9 @@ def _joined(rows: Counter[Any], forms: dict[Any, Any], keys: dict[Any, str]) -> 
         kind, value = form
         groups[keys[form]][repr(value if kind is str else forms[form])] += count
         spelt[keys[form]].add(written(forms[form]))
-    several = {key: sorted(found.items(), key=lambda i: (-i[1], i[0])) for key, found in groups.items() if len(found) > 1}
+    several = {
+        key: sorted(found.items(), key=lambda i: (-i[1], i[0])) for key, found in groups.items() if len(found) > 1
+    }
     if not several:
         return []
     fewer = sum(count for found in several.values() for _, count in found[1:])

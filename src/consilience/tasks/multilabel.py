@@ -17,7 +17,7 @@ import numpy as np
 
 from consilience.core.errors import DataError
 from consilience.tasks import labels as texts
-from consilience.tasks.base import Task
+from consilience.tasks.base import Overlooked, Task
 from consilience.tasks.binary import binary_losses
 from consilience.tasks.cells import Line, from_one, listed, rare, short
 from consilience.tasks.classes import entropy
@@ -203,12 +203,31 @@ class Multilabel(Task):
             said.append("no training row has more than one label; where a row has just one, pass --task classification")
         return rare(self.names, held) + said
 
+    @property
+    def thresholds(self) -> np.ndarray:
+        """[L]: where a label begins to be predicted. Under a criterion that relieves labels of their frequency the odds
+        of the threshold are lowered with those of the label."""
+        out = np.full(self.width, self.threshold)
+        if self.criterion is not None and self.frequency is not None and self.criterion.balance:
+            share = np.clip(self.frequency, 1e-9, 1 - 1e-9)
+            odds = self.threshold / (1 - self.threshold) * (share / (1 - share)) ** self.criterion.balance
+            out[: len(share)] = odds / (1 + odds)
+        return out
+
+    def overlooked(self, answers: np.ndarray, target: np.ndarray, *, fewest: int = 5) -> list[Overlooked]:
+        known = ~np.isnan(target)
+        rows, said = np.nan_to_num(target).sum(0), ((answers >= self.thresholds) & known).sum(0)
+        return [
+            Overlooked(name=self.names[k], rows=int(rows[k]), of=int(known[:, k].sum()), classes=2)
+            for k in np.flatnonzero((rows >= fewest) & (said == 0))
+        ]
+
     def merits(self, answers: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         """F1 = T / M, a ratio of sums over rows (T = 2 true positives, M = predicted + true labels): a row's part in it
         is F1 + (its T - F1 x its M) / mean M, whose mean is F1."""
         weights = np.ones(len(target)) if weights is None else weights
         known = ~np.isnan(target)
-        said, true = (answers >= self.threshold) & known, np.nan_to_num(target) > 0
+        said, true = (answers >= self.thresholds) & known, np.nan_to_num(target) > 0
         top, bottom = 2.0 * (said & true).sum(1), 1.0 * said.sum(1) + true.sum(1)
         mean = np.average(bottom, weights=weights) if len(target) else 0.0
         if not mean > 0:
@@ -218,7 +237,7 @@ class Multilabel(Task):
 
     def decode(self, answers: np.ndarray) -> list[Any]:
         """For each row the labels it has, in their order."""
-        return [[self.labels[k] for k in np.flatnonzero(row)] for row in answers >= self.threshold]
+        return [[self.labels[k] for k in np.flatnonzero(row)] for row in answers >= self.thresholds]
 
     def written(self, value: Any, *, nested: bool) -> Any:
         return list(value) if nested else texts.write(value, self.form)
@@ -231,11 +250,14 @@ class Multilabel(Task):
             "threshold": self.threshold,
             "reads_blank": self.reads_blank,
             "columns": list(self.columns),
+            **self._choice(),
         }
 
     @classmethod
     def restore(cls, meta: dict[str, Any]) -> Multilabel:
-        return cls(**{key: meta[key] for key in ("labels", "form", "threshold", "reads_blank", "columns")})
+        task = cls(**{key: meta[key] for key in ("labels", "form", "threshold", "reads_blank", "columns")})
+        restored: Multilabel = task._as_chosen(meta)
+        return restored
 
 
 def sigmoid(scores: np.ndarray) -> np.ndarray:

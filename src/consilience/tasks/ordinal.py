@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from consilience.core.errors import DataError
-from consilience.tasks.base import Task
+from consilience.tasks.base import Overlooked, Task
 from consilience.tasks.binary import binary_losses
 from consilience.tasks.cells import Line, clean, from_one, label_number, listed, rare, short
-from consilience.tasks.classes import balanced, class_shares, entropy
+from consilience.tasks.classes import balanced, class_shares, entropy, never, relieved
 from consilience.tasks.label_forms import Labels, caseless, written
 
 _MOST_RANKS = 100
@@ -176,7 +176,7 @@ class Ordinal(Task):
         row's part in it by first-order influence, so that their mean is kappa."""
         weights = np.ones(len(target)) if weights is None else weights
         weights = weights / (weights.sum() or 1.0)
-        said, true = median(answers).astype(np.float64), target.astype(np.float64)
+        said, true = self.predicted(answers).astype(np.float64), target.astype(np.float64)
         own = (said - true) ** 2
         # Mean over all others' targets of the distance to this prediction, and the other way round.
         to_targets = said**2 - 2 * said * (weights @ true) + weights @ true**2
@@ -188,15 +188,24 @@ class Ordinal(Task):
         change = (own - observed) - ratio * (to_targets + to_answers - 2 * expected)
         return np.asarray(1 - ratio - change / expected)
 
+    def predicted(self, answers: np.ndarray) -> np.ndarray:
+        """[N] ranks: the median of the probabilities, relieved of frequency as the criterion has it."""
+        balance = 0.0 if self.criterion is None else self.criterion.balance
+        return median(relieved(answers, self.frequency, balance))
+
+    def overlooked(self, answers: np.ndarray, target: np.ndarray, *, fewest: int = 5) -> list[Overlooked]:
+        return never(self.predicted(answers), target, self.names, fewest)
+
     def decode(self, answers: np.ndarray) -> list[Any]:
-        return [self.labels[k] for k in median(answers)]
+        return [self.labels[k] for k in self.predicted(answers)]
 
     def meta(self) -> dict[str, Any]:
-        return {"kind": self.kind, "labels": list(self.labels)}
+        return {"kind": self.kind, "labels": list(self.labels), **self._choice()}
 
     @classmethod
     def restore(cls, meta: dict[str, Any]) -> Ordinal:
-        return cls(meta["labels"])
+        restored: Ordinal = cls(meta["labels"])._as_chosen(meta)
+        return restored
 
 
 def median(answers: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ import numpy as np
 from consilience.core.config import Part
 from consilience.core.errors import DataError, unknown
 from consilience.tasks import TASKS
-from consilience.tasks.base import Task
+from consilience.tasks.base import Overlooked, Task
 from consilience.tasks.cells import Line, from_one
 from consilience.tasks.choose import AUTO, blank_is_answer, choose, settings
 from consilience.tasks.question import Question
@@ -167,7 +167,15 @@ class Several(Task):
             task = target.task.opened(mine, column=target.name, line=place_of)
             constant = task.widen(target.constant[None], target.task)[0]
             opened.append(replace(target, task=task, constant=constant))
-        return Several(opened)
+        return self.made_of(opened)
+
+    def made_of(self, targets: Sequence[Target]) -> Several:
+        """This task with other tasks for its targets."""
+        made = Several(targets, notes=self.notes, reasons=self.reasons)
+        if self.criterion is None or self.frequency is None:
+            return made
+        judged: Several = made.chosen_by(self.criterion, self.frequency)
+        return judged
 
     def widen(self, answers: np.ndarray, known: Task) -> np.ndarray:
         assert isinstance(known, Several)
@@ -302,6 +310,14 @@ class Several(Task):
             defined += 1
         return total / max(defined, 1)
 
+    def overlooked(self, answers: np.ndarray, target: np.ndarray, *, fewest: int = 5) -> list[Overlooked]:
+        found = []
+        for t in self.targets:
+            known, truth = t.truth(target)
+            own = t.task.overlooked(answers[known, t.columns], truth, fewest=fewest)
+            found += [replace(one, name=f"{t.name}: {one.name}") for one in own]
+        return found
+
     def decode(self, answers: np.ndarray) -> list[Any]:
         """For each row {target: prediction}."""
         columns = {t.name: t.task.decode(answers[:, t.columns]) for t in self.targets}
@@ -316,6 +332,7 @@ class Several(Task):
     def meta(self) -> dict[str, Any]:
         return {
             "kind": self.kind,
+            **self._choice(),
             "targets": [
                 {
                     "name": t.name,
@@ -330,7 +347,7 @@ class Several(Task):
 
     @classmethod
     def restore(cls, meta: dict[str, Any]) -> Several:
-        return cls(
+        task = cls(
             [
                 Target(
                     name=t["name"],
@@ -342,6 +359,8 @@ class Several(Task):
                 for t in meta["targets"]
             ]
         )
+        restored: Several = task._as_chosen(meta)
+        return restored
 
 
 def _part(raw: Any) -> Part:

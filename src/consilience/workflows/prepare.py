@@ -35,7 +35,7 @@ from consilience.tasks.choose import blank_is_answer
 from consilience.tasks.choose import settings as task_settings
 from consilience.workflows.backbones import FrozenView, frozen_views
 from consilience.workflows.config import RunConfig
-from consilience.workflows.targets import chosen_task, encoded, targeted, unseen, weighed, without_words
+from consilience.workflows.targets import by_metric, chosen_task, encoded, targeted, unseen, weighed, without_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +189,7 @@ def prepare(
     task, about, notes = chosen_task(asked, tables["train"], targets, rows["train"])
     reporter.say(about)
     warnings += notes
+    task = by_metric(config.metric, task, tables["train"], targets, rows["train"], weights)
     looks = _Looks.of(inference, configs, config)
     loaded = _load(tables, looks, config, scratch=scratch, store=store, reporter=reporter)
     for side, dataset in loaded.items():  # inputs that look at the same cells report the same of them

@@ -16,9 +16,10 @@ from consilience.core.progress import Reporter
 from consilience.data.cells import Problem
 from consilience.data.table import Table
 from consilience.data.target import answered, cells_of, emptied, holds_numbers, weights_of
+from consilience.evaluate import chosen_by
 from consilience.modalities.base import MISSING_MARKERS
 from consilience.tasks.base import Task
-from consilience.tasks.choose import choose, choose_many, named
+from consilience.tasks.choose import AUTO, choose, choose_many, named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +119,22 @@ def chosen_task(asked: Part, table: Table, targets: Sequence[str], rows: np.ndar
             "known, leave those cells empty"
         )
     return chosen.task, about, notes
+
+
+def by_metric(
+    metric: str,
+    task: Task,
+    table: Table,
+    targets: Sequence[str],
+    rows: np.ndarray,
+    weights: Mapping[str, np.ndarray] | None,
+) -> Task:
+    """The task, its models chosen by the metric that the user named."""
+    if metric == AUTO:
+        return task
+    target, _ = encoded(task, table, targets, rows)
+    judged: Task = chosen_by(task, metric, task.constant(target, None if weights is None else weights["train"][rows]))
+    return judged
 
 
 def encoded(task: Task, table: Table, targets: Sequence[str], rows: np.ndarray) -> tuple[np.ndarray, Task]:
