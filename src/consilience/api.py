@@ -84,8 +84,8 @@ def evaluate(
     media_root: str | Path | None = None,
     allow_urls: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """{"metrics": {name: {"value", "ci95"}}, "rows", "bad_cells", "by"} of a run or bundle on a table with targets.
-    `html`: where to write a page for people."""
+    """{"metrics": {name: {"value", "ci95"}}, "rows", "bad_cells", "by", "warnings"} of a run or bundle on a table
+    with targets. `html`: where to write a page for people."""
     from consilience.workflows.answer import evaluate as run_evaluate
 
     root = Path(media_root) if media_root else None

@@ -51,9 +51,9 @@ class _Estimator(BaseEstimator):  # type: ignore[misc, unused-ignore]
         media_root: str | Path | None = None,
         out: str | Path | None = None,
     ) -> None:
-        """`preset`, `metric`, `time_budget` (seconds), `config` and `media_root` as for `consilience.fit`. `random_state`: the
-        seed, a NumPy RandomState, or None for seed 0. `out`: the run folder; a temporary one, which ends with the
-        estimator, when not given."""
+        """`preset`, `metric`, `time_budget` (seconds), `config` and `media_root` as for `consilience.fit`.
+        `random_state`: the seed, a NumPy RandomState, or None for seed 0. `out`: the run folder; a temporary one, which
+        ends with the estimator, when not given."""
         self.preset = preset
         self.metric = metric
         self.time_budget = time_budget
@@ -227,8 +227,7 @@ class ConsilienceClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc, 
         return cells
 
     def _decode(self, answers: np.ndarray) -> np.ndarray:
-        found: np.ndarray = self.classes_[self._model.task.predicted(answers)]
-        return found
+        return np.asarray(self.classes_[self._model.task.decode(answers)])
 
 
 class ConsilienceRegressor(RegressorMixin, _Estimator):  # type: ignore[misc, unused-ignore]

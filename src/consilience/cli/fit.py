@@ -31,7 +31,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--metric",
         metavar="NAME",
-        help="chooses among models: balanced_accuracy, f1, average_precision, roc_auc, mae, … (default: the task's own)",
+        help="chooses among models: balanced_accuracy, f1, average_precision, mae, … (default: the task's own)",
     )
     command.add_argument("--preset", metavar="NAME", help="auto, classic, deep or pretrained (default: auto)")
     backbone_arguments(command)

@@ -8,8 +8,8 @@ predictions all speak it. Encoded targets are [N]: class numbers or values; of a
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar

@@ -38,7 +38,7 @@ def relieved(answers: np.ndarray, frequency: np.ndarray | None, balance: float) 
 def never(predicted: np.ndarray, target: np.ndarray, names: Sequence[str], fewest: int) -> list[Overlooked]:
     """Of class numbers [N]: those that the target has often enough, and that are never predicted."""
     rows, said = (np.bincount(one, minlength=len(names)) for one in (target, predicted))
-    found = np.flatnonzero((rows >= fewest) & (said[: len(names)] == 0))
+    found = np.flatnonzero((rows >= fewest) & (said[: len(names)] == 0)).tolist()
     classes = int((rows > 0).sum())
     return [Overlooked(name=names[k], rows=int(rows[k]), of=len(target), classes=classes) for k in found]
 

@@ -1,7 +1,7 @@
 """When two labels are one, written in two ways; and the distinct labels of a column. Knows no task.
 
-One label: True, TRUE, "true"; 1, "1", "1.0", "１"; where a column holds nothing but flags, true and 1; texts that differ
-in blanks, in the way Unicode composes them, or in upper and lower case alone. Not one: yes and y, 01 and 1, 1.5 and 1.50.
+One label: True, TRUE, "true"; 1, "1", "1.0" and full-width 1; where a column holds nothing but flags, true and 1; texts
+that differ in blanks, in how Unicode composes them, or in case alone. Not one: yes and y, 01 and 1, 1.5 and 1.50.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -121,7 +121,9 @@ class Several(Task):
         for name in [*config.of, *config.weights]:
             if name not in columns:
                 raise DataError(f"task of several targets: {unknown('target', name, columns)}")
-        targets, notes, reasons = [], [], []
+        targets: list[Target] = []
+        notes: list[str] = []
+        reasons: list[str] = []
         for place, name in enumerate(columns):
             part = _part(config.of.get(name, config.each))
             if part.kind != AUTO and TASKS.load(part.kind).holds_others:
@@ -174,8 +176,7 @@ class Several(Task):
         made = Several(targets, notes=self.notes, reasons=self.reasons)
         if self.criterion is None or self.frequency is None:
             return made
-        judged: Several = made.chosen_by(self.criterion, self.frequency)
-        return judged
+        return cast(Several, made.chosen_by(self.criterion, self.frequency))
 
     def widen(self, answers: np.ndarray, known: Task) -> np.ndarray:
         assert isinstance(known, Several)

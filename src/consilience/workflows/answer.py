@@ -21,6 +21,7 @@ from consilience.data.table import Table
 from consilience.evaluate import by_group, score, scores
 from consilience.tasks.base import Task
 from consilience.workflows.errors_shown import ERRORS, Shown, worst
+from consilience.workflows.overlooked import never_predicted
 from consilience.workflows.prepare import Part, independent
 from consilience.workflows.targets import truth
 
@@ -79,7 +80,7 @@ def evaluate(
     seed: int,
     reporter: Reporter,
 ) -> dict[str, Any]:
-    """{"metrics", "rows", "bad_cells", "by"}: scores with 95 % intervals of the model of a run or bundle on a table.
+    """{"metrics", "rows", "bad_cells", "by", "warnings"}: scores with 95 % intervals of a model on a table.
 
     Where the model was trained with weights and the table has their column, rows count by it; "unweighted" then has the
     metrics of rows that all count alike.
@@ -105,6 +106,7 @@ def evaluate(
         )
         errors = [] if html is None else worst(Shown.of(model), part, said, most=ERRORS)
     answers = opened.widen(said, model.task)
+    known, truths = model.task.closed(target, opened)
     metrics = score(opened, answers, target, names=names, groups=groups, weights=counts, seed=seed)
     details = metrics.pop("details")
     out: dict[str, Any] = {
@@ -112,7 +114,10 @@ def evaluate(
         "rows": len(rows),
         "bad_cells": sum(p.whole for p in dict.fromkeys(p for c in dataset.inputs.values() for p in c.problems)),
         "by": {},
+        "warnings": [*found.warnings, *never_predicted(model.task, said[known], truths, where="given")],
     }
+    for warning in out["warnings"]:
+        reporter.say(f"warning: {warning}")
     if grouping is not None:
         values = [grouping[int(r)] for r in rows]
         out["by"] = by_group(opened, answers, target, values, names=names, groups=groups, weights=counts, seed=seed)

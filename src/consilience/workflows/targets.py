@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ class Truth:
     target: np.ndarray
     task: Task
     """The model's, opened to the labels that only these rows have."""
+    warnings: tuple[str, ...]
+    """What is wrong with the labels."""
     weights: np.ndarray | None
     """[N], 1 on average over the table; None: all alike."""
 
@@ -49,12 +52,11 @@ def truth(model: Model, table: Table, *, reporter: Reporter) -> Truth:
     if len(rows) < len(table):
         notes.append(f"{len(table) - len(rows):,} rows without a target are left out")
     target, opened = encoded(model.task, table, columns, rows)
-    if new := unseen(model.task, opened):
-        notes.append(f"labels the model never saw, counted as wrong: {', '.join(new[:5])}")
+    warnings = strange(model.task, opened, target)
     for note in notes:
         reporter.say(note)
     counts = None if weights is None else weights["train"][rows]
-    return Truth(table=table, rows=rows, target=target, task=opened, weights=counts)
+    return Truth(table=table, rows=rows, target=target, task=opened, warnings=tuple(warnings), weights=counts)
 
 
 def weighed(
@@ -161,3 +163,21 @@ def _of(table: Table) -> Iterator[None]:
 def unseen(task: Task, opened: Task) -> list[str]:
     """Labels that only the opened task knows."""
     return list((Counter(opened.names) - Counter(task.names)).elements())
+
+
+def strange(task: Task, opened: Task, target: np.ndarray) -> list[str]:
+    """A warning of labels that the model never saw: how many rows have one, and which known label is nearest."""
+    new = unseen(task, opened)
+    if not new:
+        return []
+    rows = len(target) - len(task.closed(target, opened)[0])
+    shown = []
+    for name in new[:5]:
+        near = difflib.get_close_matches(name, task.names, n=1)
+        shown.append(f"{name!r} (nearest known: {near[0]!r})" if near else repr(name))
+    some = f"{rows:,} of {len(target):,} rows ({rows / len(target):.1%}) have " if rows else ""
+    known = ", ".join(map(repr, task.names[:5])) + (" …" if len(task.names) > 5 else "")
+    return [
+        f"{some}labels the model never saw, counted as wrong: {', '.join(shown)}{' …' if len(new) > 5 else ''}. It "
+        f"knows {known}; if they mean the same, write them as those"
+    ]

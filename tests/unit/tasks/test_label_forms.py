@@ -43,13 +43,15 @@ def test_forms_of_one_label_are_one_class(groups) -> None:
     again = TASKS.load("classification").restore(task.task.meta())
     assert again.encode(cells, column="y").tolist() == task.task.encode(cells, column="y").tolist()
     (note,) = task.notes
-    assert note.startswith("column 'y': labels that were written in several ways") and "(9" in note
+    assert note.startswith("column 'y': labels that were written in several ways")
+    assert "(9" in note
 
 
 @pytest.mark.parametrize("labels", APART.values(), ids=APART)
 def test_what_is_not_one_label_stays_apart_without_a_word(labels) -> None:
     task = Classification.fit(labels * 5, column="y")
-    assert task.width == len(labels) and not task.notes
+    assert task.width == len(labels)
+    assert not task.notes
 
 
 @pytest.mark.parametrize("kind", ["classification", "multilabel", "ordinal"])
@@ -86,7 +88,8 @@ def test_case_that_tells_classes_apart_can_be_kept(kind) -> None:
     cells = [[c] if kind == "multilabel" else c for c in ["a", "A", "b", "B"] * 5]
     assert TASKS.load(kind).fit(cells, column="y").width == 2
     found = choose(settings({"kind": kind, "case": "keep"}, "task", []), cells, column="y")
-    assert found.task.width == 4 and not found.notes
+    assert found.task.width == 4
+    assert not found.notes
     np.testing.assert_array_equal(
         found.task.opened(cells, column="y").encode(cells, column="y"), found.task.encode(cells, column="y")
     )
@@ -102,7 +105,8 @@ def test_flags_are_found_beside_a_label_nobody_knew(trained) -> None:
     task = Classification.fit(trained * 4, column="y")
     for asked in ([True, False, "maybe"], [1, 0, "maybe"], ["1.0", "0.0", "maybe"], ["TRUE", "false", "maybe"]):
         opened = task.opened(asked, column="y")
-        assert opened.width == 3 and opened.encode(asked, column="y").tolist() == [1, 0, 2]
+        assert opened.width == 3
+        assert opened.encode(asked, column="y").tolist() == [1, 0, 2]
 
 
 def test_two_numbers_that_are_no_flags_know_no_true() -> None:
