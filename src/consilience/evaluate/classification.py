@@ -75,6 +75,7 @@ class ClassificationMetrics(MetricSet):
             meaning="area under precision against recall; guessing has the share of the class",
             share=True,
             headline=False,
+            balance=0.5,
         ),
         Metric(
             name="log_loss",

@@ -17,8 +17,8 @@ _SHOWN = 5
 
 
 def never_predicted(task: Task, answers: np.ndarray, target: np.ndarray, *, where: str) -> list[str]:
-    """One warning of the classes that some rows have and no answer [N, K] names. Where all answers are the same, classes
-    about as frequent as the others do not count: which of them is named is chance, and no metric helps."""
+    """One warning of the classes that some rows have and no answer [N, K] names. Where all answers are the same,
+    classes about as frequent as the others do not count: which of them is named is chance, and no metric helps."""
     found = task.overlooked(answers, target)
     if len(answers) and (answers == answers[0]).all():
         found = [one for one in found if one.rows * one.classes < one.of / 2]
