@@ -15,9 +15,9 @@ _FEWEST, _MOST = 20, 500
 def pseudo_values(
     of: Of, name: str, answers: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """[G]: the metric's jackknife pseudo-values (Tukey 1958): G x the metric less (G - 1) x the metric without one of G
-    blocks of rows. Their mean is the metric less its bias, and the spread of the paired differences of two models that
-    of the difference. Up to 500 rows each is a block; of more, each block has its share of every class. Same rows and
+    """[G]: the metric's jackknife pseudo-values (Tukey 1958): what each of G blocks of rows adds to the metric, times
+    G, about the metric itself as their mean. The spread of the paired differences of two models tells how sure the
+    difference is. Up to 500 rows each is a block; of more, each block has its share of every class. Same rows and
     targets, same blocks."""
     rows = len(target)
     if not rows:
@@ -31,7 +31,8 @@ def pseudo_values(
     without = given.values(once[:, None] * (block[:, None] != np.arange(count)), only=name)[name]
     if not np.isfinite(whole):
         return np.zeros(count)
-    return np.asarray(count * whole - (count - 1) * np.where(np.isfinite(without), without, whole))
+    without = np.where(np.isfinite(without), without, whole)
+    return np.asarray(whole + (count - 1) * (without.mean() - without))
 
 
 def _by_target(target: np.ndarray) -> np.ndarray:
