@@ -2,7 +2,7 @@
 
 Answers [N, L] are independent probabilities; what is predicted are the labels at or above one threshold, 0.5 unless
 set (`threshold`): 0.5 makes the fewest wrong decisions when probabilities are calibrated, and it is the same for every
-model of a leaderboard. For rare labels a lower one finds more of them and raises F1.
+model of a leaderboard. For rare labels a lower one finds more of them and raises F1; a criterion may ask for that.
 The primary metric is F1 over all decisions (micro): unlike the mean over labels it is defined, and steady, when a
 label hardly occurs among the validation rows.
 """

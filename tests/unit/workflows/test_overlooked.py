@@ -1,4 +1,4 @@
-"""Warnings of answers whose score looks right: a class never predicted, a model no better than none; and no false ones."""
+"""Warnings of answers whose score looks right: a class never predicted, a model no better than none; no false ones."""
 
 from types import SimpleNamespace
 
