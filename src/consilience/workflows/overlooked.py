@@ -52,7 +52,13 @@ def _no_better(task: Task, best: Entry, nothing: Entry, *, uneven: bool) -> list
     mine, theirs = (entry.metrics[task.primary]["value"] for entry in (best, nothing))
     if mine is None or theirs is None or (mine > theirs if task.greater_is_better else mine < theirs):
         return []
-    found = f"{task.primary} {theirs:.4g}" if best is nothing else f"{task.primary} {mine:.4g} against {theirs:.4g}"
+    if theirs == float(task.greater_is_better):  # perfect: on these rows there is nothing to be better at
+        return []
+    found = (
+        f"{task.primary} {theirs:.4g}"
+        if best.name == nothing.name
+        else f"{task.primary} {mine:.4g} against {theirs:.4g}"
+    )
     rare = ", or this metric does not see rare classes" if uneven else ""
     return [
         f"{best.name}: no better than an answer that looks at no input ({nothing.name}): {found} on validation rows. "

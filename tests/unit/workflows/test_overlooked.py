@@ -84,6 +84,7 @@ def fitted(value, nothing, *, metric="accuracy", name="m", positive=None, target
         (0.5, 0.6, "log_loss", False),
         (0.7, 0.6, "log_loss", True),
         (None, None, "auroc", False),
+        (1.0, 1.0, "accuracy", False),
     ],
 )
 def test_a_model_no_better_than_none_is_said_to_be(value, nothing, metric, warned) -> None:
