@@ -141,6 +141,10 @@ class Task(ABC):
         task.primary, task.greater_is_better = criterion.name, criterion.greater_is_better
         return task
 
+    def unknown_rows(self, target: np.ndarray, opened: Task) -> np.ndarray:
+        """Of a target that `opened` encoded: the rows that have a label which this task does not know."""
+        return np.setdiff1d(np.arange(len(target)), self.closed(target, opened)[0])
+
     # ------------------------------------------------------------------------------------------ answers
 
     @property

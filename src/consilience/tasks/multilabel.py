@@ -143,6 +143,9 @@ class Multilabel(Task):
     def closed(self, target: np.ndarray, opened: Task) -> tuple[np.ndarray, np.ndarray]:
         return np.arange(len(target)), target[:, : self.width]
 
+    def unknown_rows(self, target: np.ndarray, opened: Task) -> np.ndarray:
+        return np.flatnonzero((target[:, self.width :] > 0).any(1))
+
     @property
     def numbers(self) -> tuple[bool, ...]:
         return (False,) * max(1, len(self.columns))

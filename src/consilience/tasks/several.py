@@ -194,6 +194,14 @@ class Several(Task):
         rows = np.flatnonzero(~np.isnan(out).all(1))
         return rows, out[rows]
 
+    def unknown_rows(self, target: np.ndarray, opened: Task) -> np.ndarray:
+        assert isinstance(opened, Several)
+        found = [np.zeros(0, np.int64)]
+        for mine, wide in zip(self.targets, opened.targets, strict=True):
+            known, truth = wide.truth(target)
+            found.append(known[mine.task.unknown_rows(truth, wide.task)])
+        return np.unique(np.concatenate(found))
+
     @property
     def width(self) -> int:
         return self.targets[-1].columns.stop

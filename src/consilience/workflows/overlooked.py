@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from consilience.evaluate import METRICS
+from consilience.evaluate import METRICS, metric_set
 from consilience.tasks.base import Task
 from consilience.workflows.leaderboard import Entry
 from consilience.workflows.prepare import Part, Prepared
@@ -17,11 +17,11 @@ _SHOWN = 5
 
 
 def never_predicted(task: Task, answers: np.ndarray, target: np.ndarray, *, where: str) -> list[str]:
-    """One warning of the classes that some rows have and no answer [N, K] names. Where all answers are the same,
-    classes about as frequent as the others do not count: which of them is named is chance, and no metric helps."""
-    found = task.overlooked(answers, target)
-    if len(answers) and (answers == answers[0]).all():
-        found = [one for one in found if one.rows * one.classes < one.of / 2]
+    """One warning of the rare classes that some rows have and no answer [N, K] names: of classes that are about as
+    frequent as the others chance decides whether one is named, all the more so where every row has the same answer."""
+    same = len(answers) and (answers == answers[0]).all()
+    rarer = 0.5 if same else 0.75
+    found = [one for one in task.overlooked(answers, target) if one.rows * one.classes < one.of * rarer]
     if not found:
         return []
     shown = "; ".join(f"{o.name!r} ({o.rows:,} of {o.of:,} rows, {o.rows / o.of:.1%})" for o in found[:_SHOWN])
@@ -31,8 +31,9 @@ def never_predicted(task: Task, answers: np.ndarray, target: np.ndarray, *, wher
 
 def remedy(task: Task) -> str:
     """What to do where a rare class is lost."""
-    known = set(METRICS.load(task.kind).choices(task))
-    others = [name for name in _REMEDIES if name in known and name != task.primary]
+    known = METRICS.load(task.kind).choices(task)
+    own = next((m.name, *m.aliases) for m in metric_set(task).metrics if m.name == task.primary)
+    others = [name for name in _REMEDIES if name in known and name not in own]
     if not others:
         return ""
     return f"If it matters, train with --metric {' or '.join(others)}, under which a rare class counts more"
@@ -54,13 +55,12 @@ def _no_better(task: Task, best: Entry, nothing: Entry, *, uneven: bool) -> list
         return []
     if theirs == float(task.greater_is_better):  # perfect: on these rows there is nothing to be better at
         return []
-    found = (
-        f"{task.primary} {theirs:.4g}"
-        if best.name == nothing.name
-        else f"{task.primary} {mine:.4g} against {theirs:.4g}"
-    )
+    if best.name == nothing.name:
+        who, value = "no model is clearly", f"{theirs:.4g}"
+    else:
+        who, value = f"{best.name} is not", f"{mine:.4g} against {theirs:.4g}"
     rare = ", or this metric does not see rare classes" if uneven else ""
     return [
-        f"{best.name}: no better than an answer that looks at no input ({nothing.name}): {found} on validation rows. "
-        f"Perhaps the inputs say nothing of the target, or the rows are too few{rare}"
+        f"{who} better than an answer that looks at no input ({nothing.name}): {task.primary} {value} on validation "
+        f"rows. Perhaps the inputs say nothing of the target, or the rows are too few{rare}"
     ]

@@ -322,9 +322,8 @@ def _never_seen(side: str, part: Part) -> list[str]:
     new = unseen(part.known, part.task)
     if not new:
         return []
-    count = len(part.target) - len(part.learnable()[0])
-    some = f"{count:,} rows" if count else "rows"
-    return [f"{side}: {some} have a label that no training row has ({', '.join(new[:5])}); they count as wrong"]
+    count = len(part.known.unknown_rows(part.target, part.task))
+    return [f"{side}: {count:,} rows have a label that no training row has ({', '.join(new[:5])}); they count as wrong"]
 
 
 def _seen_twice(

@@ -170,14 +170,13 @@ def strange(task: Task, opened: Task, target: np.ndarray) -> list[str]:
     new = unseen(task, opened)
     if not new:
         return []
-    rows = len(target) - len(task.closed(target, opened)[0])
+    rows = len(task.unknown_rows(target, opened))
     shown = []
     for name in new[:5]:
         near = difflib.get_close_matches(name, task.names, n=1)
         shown.append(f"{name!r} (nearest known: {near[0]!r})" if near else repr(name))
-    some = f"{rows:,} of {len(target):,} rows ({rows / len(target):.1%}) have " if rows else ""
     known = ", ".join(map(repr, task.names[:5])) + (" …" if len(task.names) > 5 else "")
     return [
-        f"{some}labels the model never saw, counted as wrong: {', '.join(shown)}{' …' if len(new) > 5 else ''}. It "
-        f"knows {known}; if they mean the same, write them as those"
+        f"{rows:,} of {len(target):,} rows ({rows / len(target):.1%}) have labels the model never saw, counted as wrong: "
+        f"{', '.join(shown)}{' …' if len(new) > 5 else ''}. It knows {known}; if they mean the same, write them as those"
     ]

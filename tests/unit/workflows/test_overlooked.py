@@ -51,7 +51,8 @@ def test_other_tasks_warn_too() -> None:
     [
         (np.linspace(0.4, 0.0, 500), 4),  # too few to say
         (np.linspace(0.6, 0.0, 500), 10),  # predicted
-        (np.full(500, 0.49), 240),  # nothing was learned of classes that are alike: the warning is another one
+        (np.linspace(0.49, 0.45, 500), 240),  # about as frequent as the other: chance, no rare class
+        (np.full(500, 0.49), 160),  # nothing was learned of classes that are alike: the warning is another one
     ],
 )
 def test_no_false_alarm(positive, rows) -> None:
@@ -91,13 +92,14 @@ def test_a_model_no_better_than_none_is_said_to_be(value, nothing, metric, warne
     found = fitted(value, nothing, metric=metric)
     assert bool(found) is warned
     if warned:
-        assert f"no better than an answer that looks at no input (majority class): {metric} {value} against" in found[0]
+        told = f"m is not better than an answer that looks at no input (majority class): {metric} {value} against"
+        assert told in found[0]
 
 
 def test_both_are_said_of_a_rare_class_that_accuracy_does_not_see() -> None:
     rare = (np.arange(100) < 8).astype(int)
     found = fitted(0.92, 0.92, name="majority class", positive=np.full(100, 0.08), target=rare)
-    assert [line.split(" ")[0] for line in found] == ["never", "majority"]
+    assert [line.split(" ")[0] for line in found] == ["never", "no"]
     assert found[1].endswith("or this metric does not see rare classes")
 
 
@@ -120,3 +122,24 @@ def test_labels_that_training_never_saw_are_told_with_share_and_nearest(known, a
         assert "It knows " in found[0]
     if "spamm" in asked:
         assert "'spamm' (nearest known: 'spam')" in found[0]
+
+
+def test_the_metric_that_was_chosen_is_no_remedy() -> None:
+    judged = chosen_by(TWO, "f1", np.array([0.9, 0.1]))
+    (said,) = never_predicted(
+        judged, chances(np.linspace(0, 0.1, 500)), (np.arange(500) < 10).astype(int), where="given"
+    )
+    assert "--metric balanced_accuracy or average_precision, under" in said
+
+
+@pytest.mark.parametrize("kind", ["classification", "multilabel", "several"])
+def test_rows_of_labels_that_training_never_saw_are_counted_by_every_task(kind) -> None:
+    def cells(*labels):
+        give = {"classification": lambda c: c, "multilabel": lambda c: ["x", c], "several": lambda c: (c, 1.5)}[kind]
+        return [give(label) for label in labels]
+
+    named = {"columns": ("a", "b")} if kind == "several" else {}
+    number = [("x", 0.5)] if kind == "several" else []
+    task = TASKS.load(kind).fit([*cells(*"abab"), *number], column="y", **named)
+    opened = task.opened(cells(*"abcdca"), column="y")
+    assert task.unknown_rows(opened.encode(cells(*"abcdca"), column="y"), opened).tolist() == [2, 3, 4]
