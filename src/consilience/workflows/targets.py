@@ -175,8 +175,9 @@ def strange(task: Task, opened: Task, target: np.ndarray) -> list[str]:
     for name in new[:5]:
         near = difflib.get_close_matches(name, task.names, n=1)
         shown.append(f"{name!r} (nearest known: {near[0]!r})" if near else repr(name))
+    more, share = " …" if len(new) > 5 else "", f"{rows:,} of {len(target):,} rows ({rows / len(target):.1%})"
     known = ", ".join(map(repr, task.names[:5])) + (" …" if len(task.names) > 5 else "")
     return [
-        f"{rows:,} of {len(target):,} rows ({rows / len(target):.1%}) have labels the model never saw, counted as wrong: "
-        f"{', '.join(shown)}{' …' if len(new) > 5 else ''}. It knows {known}; if they mean the same, write them as those"
+        f"{share} have labels the model never saw, counted as wrong: {', '.join(shown)}{more}. It knows {known}. Where a "
+        "label means the same as one of those, write it in the same way"
     ]
