@@ -178,6 +178,6 @@ def strange(task: Task, opened: Task, target: np.ndarray) -> list[str]:
     more, share = " …" if len(new) > 5 else "", f"{rows:,} of {len(target):,} rows ({rows / len(target):.1%})"
     known = ", ".join(map(repr, task.names[:5])) + (" …" if len(task.names) > 5 else "")
     return [
-        f"{share} have labels the model never saw, counted as wrong: {', '.join(shown)}{more}. It knows {known}. Where a "
-        "label means the same as one of those, write it in the same way"
+        f"{share} have labels the model never saw, counted as wrong: {', '.join(shown)}{more}. It knows {known}. Where "
+        "a label means the same as one of those, write it in the same way"
     ]
