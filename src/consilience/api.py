@@ -24,6 +24,7 @@ def fit(
     test: Any = None,
     out: str | Path | None = None,
     preset: str | None = None,
+    metric: str | None = None,
     config: Mapping[str, Any] | None = None,
     settings: Sequence[str] = (),
     resume: bool = False,
@@ -35,6 +36,7 @@ def fit(
     `train`, `valid`, `test`: a path or several, a folder, a DataFrame, an Arrow table, a Hugging Face dataset, a list
     or a stream of dicts, or a dict of columns. What holds the sides of a split may be given as `train` alone.
     `out`: the run folder; a new one under runs/ when not given.
+    `metric`: what models are chosen by, where it is not to be the task's own: balanced_accuracy, f1, mae, ...
     `config`: any keys of a run's config, nested, as `consilience config show --preset auto` prints them.
     `settings`: "dotted.key=value" strings, as with --set.
     `resume`: go on with the run in `out`. It knows its settings and its tables, but for those given in memory:
@@ -53,6 +55,7 @@ def fit(
     sources = {side: source for side, source in sides.items() if source is not None}
     flags = {
         **(config or {}),
+        **({} if metric is None else {"metric": metric}),
         **({} if target is None else {"target": target if isinstance(target, str) else list(target)}),
     }
     reporter = reporter or Reporter()
@@ -90,8 +93,8 @@ def evaluate(
     confine: bool = False,
     allow_urls: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """{"metrics": {name: {"value", "ci95"}}, "rows", "bad_cells", "by"} of a run or bundle on a table with targets.
-    `html`: where to write a page for people."""
+    """{"metrics": {name: {"value", "ci95"}}, "rows", "bad_cells", "by", "warnings"} of a run or bundle on a table
+    with targets. `html`: where to write a page for people."""
     from consilience.workflows.answer import evaluate as run_evaluate
 
     root = _root(media_root, confine=confine)

@@ -44,16 +44,18 @@ class _Estimator(BaseEstimator):  # type: ignore[misc, unused-ignore]
         self,
         *,
         preset: str = "auto",
+        metric: str = "auto",
         time_budget: float = 300.0,
         random_state: Any = None,
         config: Mapping[str, Any] | None = None,
         media_root: str | Path | None = None,
         out: str | Path | None = None,
     ) -> None:
-        """`preset`, `time_budget` (seconds), `config` and `media_root` as for `consilience.fit`. `random_state`: the
-        seed, a NumPy RandomState, or None for seed 0. `out`: the run folder; a temporary one, which ends with the
-        estimator, when not given."""
+        """`preset`, `metric`, `time_budget` (seconds), `config` and `media_root` as for `consilience.fit`.
+        `random_state`: the seed, a NumPy RandomState, or None for seed 0. `out`: the run folder; a temporary one, which
+        ends with the estimator, when not given."""
         self.preset = preset
+        self.metric = metric
         self.time_budget = time_budget
         self.random_state = random_state
         self.config = config
@@ -177,7 +179,14 @@ class _Estimator(BaseEstimator):  # type: ignore[misc, unused-ignore]
         inputs = dict(given.get("inputs", {}))
         if numeric and not inputs:  # the values of an array of numbers are numbers, however few there are
             inputs = {"table": {"kind": "number", "columns": list(columns)}}
-        own = {"preset": self.preset, "time_budget": float(self.time_budget), "seed": seed, "task": self._task}
+        own: dict[str, Any] = {
+            "preset": self.preset,
+            "time_budget": float(self.time_budget),
+            "seed": seed,
+            "task": self._task,
+        }
+        if self.metric != "auto":
+            own["metric"] = self.metric
         return {**given, **own, "target": name, "data": data, "inputs": inputs}
 
     def _encode(self, target: np.ndarray) -> list[Any]:
@@ -218,8 +227,7 @@ class ConsilienceClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc, 
         return cells
 
     def _decode(self, answers: np.ndarray) -> np.ndarray:
-        found: np.ndarray = self.classes_[answers.argmax(1)]
-        return found
+        return np.asarray(self.classes_[self._model.task.decode(answers)])
 
 
 class ConsilienceRegressor(RegressorMixin, _Estimator):  # type: ignore[misc, unused-ignore]

@@ -28,6 +28,11 @@ def arguments(command: argparse.ArgumentParser) -> None:
         metavar="KIND",
         help="auto, classification, regression, multilabel, ordinal (default: auto, which looks at the target)",
     )
+    command.add_argument(
+        "--metric",
+        metavar="NAME",
+        help="chooses among models: balanced_accuracy, f1, average_precision, mae, … (default: the task's own)",
+    )
     command.add_argument("--preset", metavar="NAME", help="auto, classic, deep or pretrained (default: auto)")
     backbone_arguments(command)
     command.add_argument(
@@ -108,6 +113,7 @@ def flags(args: argparse.Namespace) -> dict[str, Any]:
     top = {
         "target": args.target,
         "task": args.task,
+        "metric": args.metric,
         "preset": args.preset,
         "seed": args.seed,
         "time_budget": parse_seconds(args.time_budget) if args.time_budget else None,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from consilience.core.errors import DataError
+from consilience.core.errors import DataError, UserError, unknown
 from consilience.core.registry import Family
 
 METRICS = Family(
@@ -32,6 +32,18 @@ _FEWEST = 100
 def metric_set(of: Of) -> Any:
     """What is called with answers and target to make a `MetricSet`, and has its `metrics`."""
     return METRICS.load(of) if isinstance(of, str) else METRICS.load(of.kind).of(of)
+
+
+def chosen_by(task: Any, name: str, frequency: np.ndarray) -> Any:
+    """The task, its models chosen by the metric of this name. `frequency` [K]: its constant answer. Raises UserError
+    for a metric that the task has not."""
+    metrics = METRICS.load(task.kind)
+    found = metrics.chosen(task, name, frequency)
+    if found is None:
+        raise UserError(
+            f"--metric: {unknown('metric', name, metrics.choices(task))} These are the metrics of {task.kind}."
+        )
+    return found
 
 
 def point(
@@ -78,6 +90,8 @@ def score(
     resamples = min(resamples, max(_FEWEST, _WORK // answers.size))
     counts = None if weights is None else np.asarray(weights, np.float64)[order, None]
     measured = _measured(given, unit=unit, seed=seed, resamples=resamples, counts=counts)
+    if not isinstance(of, str):  # what models are chosen by comes first
+        measured = {of.primary: measured[of.primary], **measured}
     return {**measured, "details": given.details(names)}
 
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from consilience.core.errors import DataError
+from consilience.tasks.base import Criterion, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,10 @@ class Metric:
     """Shown to people as a percentage."""
     headline: bool = True
     """Shown in the leaderboard itself; the others are one click away."""
+    aliases: tuple[str, ...] = ()
+    """Other names it may be chosen by."""
+    balance: float = 0.0
+    """How much of its frequency a class is relieved of when models are chosen by this (`tasks.base.Criterion`)."""
     centred: bool = False
     """Resampling alone pushes the value up (it sums absolute deviations): its interval is centred on the value."""
 
@@ -52,6 +57,21 @@ class MetricSet(ABC):
         called like the class, and has `metrics`."""
         return cls
 
+    @classmethod
+    def chosen(cls, task: Task, name: str, frequency: np.ndarray) -> Task | None:
+        """The task, its models chosen by the metric of this name; None where there is no such metric. `frequency` [K]:
+        the task's constant answer."""
+        metric = next((m for m in cls.of(task).metrics if name in (m.name, *m.aliases)), None)
+        if metric is None:
+            return None
+        how = {"greater_is_better": metric.greater_is_better, "balance": metric.balance}
+        return task.chosen_by(Criterion(name=metric.name, **how), frequency)
+
+    @classmethod
+    def choices(cls, task: Task) -> list[str]:
+        """What `chosen` knows."""
+        return [name for m in cls.of(task).metrics for name in (m.name, *m.aliases)]
+
     @abstractmethod
     def values(self, weights: np.ndarray, *, only: str | None = None) -> dict[str, np.ndarray]:
         """Weights [N, R] (how often each row counts) -> every metric [R]; NaN where a metric is undefined. With `only`,
@@ -60,6 +80,17 @@ class MetricSet(ABC):
     @abstractmethod
     def details(self, names: Sequence[str]) -> dict[str, Any]:
         """What charts and tables are drawn from, ready for JSON. `names`: the K names of the answer columns."""
+
+
+class Bound:
+    """The metric set of one task: called like the class, and told what the task knows."""
+
+    def __init__(self, kind: Any, **known: Any) -> None:
+        self.kind, self.known, self.metrics = kind, known, kind.metrics
+
+    def __call__(self, answers: np.ndarray, target: np.ndarray) -> MetricSet:
+        made: MetricSet = self.kind(answers, target, **self.known)
+        return made
 
 
 def checked(answers: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

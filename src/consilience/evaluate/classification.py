@@ -2,13 +2,15 @@
 knows no label's meaning and no model.
 
 What is decided here, where conventions differ
-- The predicted class is the most probable one, the first of equals (as `Task.decode`).
+- The predicted class is the task's (as `Task.decode`): the most probable one, the first of equals, unless models are
+  chosen by a metric under which rare classes count more. Without a task it is the most probable one.
 - Precision, recall and F1 of a class are 0 where they would divide by zero (scikit-learn's `zero_division=0`).
 - `_macro` averages over the classes that occur in the target (`labels=np.unique(target)`); `_weighted` weighs them by
   their rows; `_micro` counts every class, so it equals accuracy when each row has one class. Balanced accuracy is the
   mean recall over the classes that occur, which is `recall_macro`.
 - `auroc`: of class 1 when K = 2; otherwise one class against the rest, averaged over the classes that have both kinds
   of rows. Null when no class has. Ties count half.
+- `average_precision`: likewise; the sum over distinct probabilities of recall gained x precision there (scikit-learn).
 - `log_loss`: probabilities are clipped to at least 1e-15 and not renormalised.
 - `calibration_error`: expected calibration error of the predicted class's probability over 15 bins of equal mass. In
   a bootstrap the bins stay where the given rows put them.
@@ -16,21 +18,21 @@ What is decided here, where conventions differ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from consilience.core.errors import DataError
 from consilience.evaluate import calibration, confusion
-from consilience.evaluate.base import Metric, MetricSet, checked, ratio
-from consilience.evaluate.counting import auroc
+from consilience.evaluate.base import Bound, Metric, MetricSet, checked, ratio
+from consilience.evaluate.counting import auroc, average_precision
 
 _FLOOR = 1e-15
 
 
-def _share(name: str, title: str, meaning: str, *, headline: bool = True) -> Metric:
-    return Metric(name=name, title=title, meaning=meaning, share=True, percent=True, headline=headline)
+def _share(name: str, title: str, meaning: str, **how: Any) -> Metric:
+    return Metric(name=name, title=title, meaning=meaning, share=True, percent=True, **how)
 
 
 class ClassificationMetrics(MetricSet):
@@ -38,13 +40,16 @@ class ClassificationMetrics(MetricSet):
 
     metrics = (
         _share("accuracy", "Accuracy", "share of rows answered right"),
-        _share("balanced_accuracy", "Balanced accuracy", "mean over classes of the share answered right"),
+        _share("balanced_accuracy", "Balanced accuracy", "mean over classes of the share answered right", balance=1.0),
         *(
             _share(
                 f"{name}_{average}",
                 f"{name.capitalize()} ({average})",
                 f"{meaning}, {how}",
                 headline=(name, average) == ("f1", "macro"),
+                aliases=(name,) if average == "macro" else (),
+                # F1 is highest at half of itself as the threshold: between the frequency and one half.
+                balance={"f1": 0.5, "recall": 1.0}.get(name, 0.0) if average == "macro" else 0.0,
             )
             for average, how in (
                 ("macro", "each class counts the same"),
@@ -62,6 +67,15 @@ class ClassificationMetrics(MetricSet):
             title="AUROC",
             meaning="chance that a row of a class is ranked above a row of another; 0.5 is guessing",
             share=True,
+            aliases=("roc_auc",),
+        ),
+        Metric(
+            name="average_precision",
+            title="Average precision",
+            meaning="area under precision against recall; guessing has the share of the class",
+            share=True,
+            headline=False,
+            balance=0.5,
         ),
         Metric(
             name="log_loss",
@@ -80,13 +94,23 @@ class ClassificationMetrics(MetricSet):
         ),
     )
 
-    def __init__(self, answers: np.ndarray, target: np.ndarray) -> None:
+    @classmethod
+    def of(cls, task: Any) -> Any:
+        return Bound(cls, predicted=task.predicted)
+
+    def __init__(
+        self,
+        answers: np.ndarray,
+        target: np.ndarray,
+        *,
+        predicted: Callable[[np.ndarray], np.ndarray] = lambda answers: answers.argmax(1),
+    ) -> None:
         answers, target = checked(answers, target)
         rows, classes = answers.shape
         if rows and not (np.issubdtype(target.dtype, np.integer) and target.min() >= 0 and target.max() < classes):
             raise DataError(f"targets must be class numbers from 0 to {classes - 1}: leave rows of other labels out")
         self._answers, self._target = answers, target.astype(np.int64)
-        self._predicted = answers.argmax(1) if rows else np.zeros(0, np.int64)
+        self._predicted = predicted(answers) if rows else np.zeros(0, np.int64)
         self._right = self._predicted == self._target
         every = np.arange(rows)
         self._confidence = answers[every, self._predicted]
@@ -106,11 +130,12 @@ class ClassificationMetrics(MetricSet):
             out[f"{name}_macro"] = ratio((per_class * occurs).sum(0), occurs.sum(0))
             out[f"{name}_micro"] = accuracy
             out[f"{name}_weighted"] = ratio((per_class * support).sum(0), total)
+        classes = (1,) if self._answers.shape[1] == 2 else range(self._answers.shape[1])
         if only in (None, "auroc"):
-            classes = self._answers.shape[1]
-            per_class = auroc(self._answers, self._own, weights, (1,) if classes == 2 else range(classes))
-            defined = ~np.isnan(per_class)
-            out["auroc"] = ratio(np.where(defined, per_class, 0).sum(0), defined.sum(0))
+            out["auroc"] = _mean(auroc(self._answers, self._own, weights, classes))
+        if only in (None, "average_precision"):
+            areas = [average_precision(self._answers[:, k], self._own(k), weights) for k in classes]
+            out["average_precision"] = _mean(np.stack(areas))
         out["log_loss"] = ratio(self._loss @ weights, total)
         if only in (None, "calibration_error"):
             out["calibration_error"] = ratio(self._gaps(weights), total)
@@ -129,3 +154,9 @@ class ClassificationMetrics(MetricSet):
         order, starts = calibration.equal_mass(self._confidence)
         gap = (self._confidence - self._right)[order, None] * weights[order]
         return np.abs(np.add.reduceat(gap, starts, axis=0)).sum(0)
+
+
+def _mean(areas: np.ndarray) -> np.ndarray:
+    """[R]: over the classes [C, R] of which it is defined."""
+    defined = ~np.isnan(areas)
+    return ratio(np.where(defined, areas, 0).sum(0), defined.sum(0))

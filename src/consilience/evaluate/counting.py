@@ -73,9 +73,13 @@ def average_precision(column: np.ndarray, own: np.ndarray, weights: np.ndarray) 
     Rows of equal score come together, as in scikit-learn's `average_precision_score`.
     """
     order = np.argsort(-column, kind="stable")
-    ranked, heavy = column[order], weights[order]
-    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
-    found = np.cumsum(heavy * own[order][:, None], axis=0)[ends]
-    precision = ratio(found, np.cumsum(heavy, axis=0)[ends], otherwise=0.0)
-    gained = np.diff(found, axis=0, prepend=0.0)
-    return ratio((gained * precision).sum(0), found[-1])
+    falling, ordered, place = -column[order], weights[order], np.flatnonzero(own[order])
+    if not len(place):
+        return np.full(weights.shape[1], np.nan)
+    # Recall is gained at own rows alone: the weight of all rows is summed between the ends of theirs.
+    ends, number = np.unique(np.searchsorted(falling, falling[place], side="right"), return_inverse=True)
+    starts = np.concatenate([[0], ends[:-1]])
+    total = np.cumsum(np.add.reduceat(ordered[: ends[-1]], starts, axis=0), axis=0)
+    gained = np.add.reduceat(ordered[place], np.flatnonzero(np.diff(number, prepend=-1)), axis=0)
+    found = np.cumsum(gained, axis=0)
+    return ratio((gained * ratio(found, total, otherwise=0.0)).sum(0), found[-1])

@@ -21,16 +21,14 @@ import numpy as np
 
 from consilience.core.errors import DataError
 from consilience.evaluate import calibration
-from consilience.evaluate.base import Metric, MetricSet, plain, ratio
+from consilience.evaluate.base import Bound, Metric, MetricSet, plain, ratio
 from consilience.evaluate.counting import auroc, average_precision
 
 _FLOOR = 1e-15
 
 
-def _share(name: str, title: str, meaning: str, *, headline: bool = True, greater: bool = True) -> Metric:
-    return Metric(
-        name=name, title=title, meaning=meaning, share=True, percent=True, headline=headline, greater_is_better=greater
-    )
+def _share(name: str, title: str, meaning: str, **how: Any) -> Metric:
+    return Metric(name=name, title=title, meaning=meaning, share=True, percent=True, **how)
 
 
 class MultilabelMetrics(MetricSet):
@@ -38,19 +36,32 @@ class MultilabelMetrics(MetricSet):
 
     metrics = (
         _share("f1_micro", "F1 (micro)", "harmonic mean of precision and recall, all decisions pooled"),
-        _share("f1_macro", "F1 (macro)", "harmonic mean of precision and recall, each label counts the same"),
+        _share(
+            "f1_macro",
+            "F1 (macro)",
+            "harmonic mean of precision and recall, each label counts the same",
+            aliases=("f1",),
+            balance=0.5,
+        ),
         _share("f1_weighted", "F1 (weighted)", "as macro, labels count by their rows", headline=False),
         _share("precision_micro", "Precision (micro)", "how often a predicted label is right", headline=False),
         _share("recall_micro", "Recall (micro)", "how much of the labels is found", headline=False),
-        _share("subset_accuracy", "Whole rows right", "share of rows with exactly the right labels"),
         _share(
-            "hamming_loss", "Hamming loss", "share of single decisions that are wrong", greater=False, headline=False
+            "subset_accuracy", "Whole rows right", "share of rows with exactly the right labels", aliases=("accuracy",)
+        ),
+        _share(
+            "hamming_loss",
+            "Hamming loss",
+            "share of single decisions that are wrong",
+            greater_is_better=False,
+            headline=False,
         ),
         Metric(
             name="auroc",
             title="AUROC",
             meaning="chance that a row with a label is ranked above one without it, mean over labels; 0.5 is guessing",
             share=True,
+            aliases=("roc_auc",),
         ),
         Metric(
             name="average_precision",
@@ -63,7 +74,7 @@ class MultilabelMetrics(MetricSet):
             "ranking_loss",
             "Ranking loss",
             "pairs of a row's labels ranked the wrong way",
-            greater=False,
+            greater_is_better=False,
             headline=False,
         ),
         Metric(
@@ -76,9 +87,9 @@ class MultilabelMetrics(MetricSet):
 
     @classmethod
     def of(cls, task: Any) -> Any:
-        return _Bound(task.threshold)
+        return Bound(cls, thresholds=task.thresholds)
 
-    def __init__(self, answers: np.ndarray, target: np.ndarray, *, threshold: float = 0.5) -> None:
+    def __init__(self, answers: np.ndarray, target: np.ndarray, *, thresholds: Any = 0.5) -> None:
         answers, target = np.asarray(answers, np.float64), np.asarray(target, np.float64)
         if answers.ndim != 2 or target.shape != answers.shape:
             raise DataError(f"answers of shape {answers.shape} cannot be compared with labels of shape {target.shape}")
@@ -90,7 +101,7 @@ class MultilabelMetrics(MetricSet):
             )
         self._answers, self._known = answers, ~np.isnan(target)
         self._true = np.nan_to_num(target) > 0
-        self._said = (answers >= threshold) & self._known
+        self._said = (answers >= thresholds) & self._known
         own = np.where(self._true, answers, 1 - answers)
         self._loss = np.where(self._known, -np.log(np.clip(own, _FLOOR, 1.0)), 0.0)
         self._ranking, self._ranked = _wrong_pairs(answers, self._true, self._known)
@@ -160,18 +171,6 @@ class MultilabelMetrics(MetricSet):
                 found[0, k] = auroc(column, partial(_same, true), some, (0,))[0]
                 found[1, k] = average_precision(column[:, 0], true, some)
         return found[0], found[1]
-
-
-class _Bound:
-    """The metric set of one task."""
-
-    metrics = MultilabelMetrics.metrics
-
-    def __init__(self, threshold: float) -> None:
-        self.threshold = threshold
-
-    def __call__(self, answers: np.ndarray, target: np.ndarray) -> MultilabelMetrics:
-        return MultilabelMetrics(answers, target, threshold=self.threshold)
 
 
 def _same(true: np.ndarray, k: int) -> np.ndarray:

@@ -8,14 +8,14 @@ What is decided here
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from consilience.core.errors import DataError
 from consilience.evaluate import calibration, confusion
-from consilience.evaluate.base import Metric, MetricSet, checked, ratio
+from consilience.evaluate.base import Bound, Metric, MetricSet, checked, ratio
 from consilience.tasks.ordinal import median
 
 _FLOOR = 1e-15
@@ -35,6 +35,7 @@ class OrdinalMetrics(MetricSet):
             title="MAE (ranks)",
             meaning="mean distance, in steps of the scale",
             greater_is_better=False,
+            aliases=("mae",),
         ),
         Metric(name="accuracy", title="Accuracy", meaning="share of rows answered right", share=True, percent=True),
         Metric(
@@ -51,6 +52,7 @@ class OrdinalMetrics(MetricSet):
             share=True,
             percent=True,
             headline=False,
+            balance=1.0,
         ),
         Metric(
             name="log_loss",
@@ -60,13 +62,19 @@ class OrdinalMetrics(MetricSet):
         ),
     )
 
-    def __init__(self, answers: np.ndarray, target: np.ndarray) -> None:
+    @classmethod
+    def of(cls, task: Any) -> Any:
+        return Bound(cls, predicted=task.predicted)
+
+    def __init__(
+        self, answers: np.ndarray, target: np.ndarray, *, predicted: Callable[[np.ndarray], np.ndarray] = median
+    ) -> None:
         answers, target = checked(answers, target)
         rows, classes = answers.shape
         if rows and not (np.issubdtype(target.dtype, np.integer) and target.min() >= 0 and target.max() < classes):
             raise DataError(f"targets must be ranks from 0 to {classes - 1}: leave rows of other labels out")
         self._answers, self._target = answers, target.astype(np.int64)
-        self._predicted = median(answers) if rows else np.zeros(0, np.int64)
+        self._predicted = predicted(answers) if rows else np.zeros(0, np.int64)
         every = np.arange(rows)
         self._confidence = answers[every, self._predicted]
         self._loss = -np.log(np.clip(answers[every, self._target], _FLOOR, 1.0))

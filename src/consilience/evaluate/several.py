@@ -15,7 +15,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from consilience.core.errors import DataError
+from consilience.evaluate import METRICS, metric_set
 from consilience.evaluate.base import Metric, MetricSet, ratio
+from consilience.tasks.base import Criterion
 
 _SCORE = Metric(
     name="score",
@@ -33,6 +35,23 @@ class SeveralMetrics(MetricSet):
     @classmethod
     def of(cls, task: Any) -> Any:
         return _Bound(task)
+
+    @classmethod
+    def chosen(cls, task: Any, name: str, frequency: np.ndarray) -> Any:
+        """By one metric of one target (target.metric), or by the score, for which the targets that have such a metric
+        count by it, and the others by their own."""
+        if (whole := super().chosen(task, name, frequency)) is not None:
+            return whole
+        found = [METRICS.load(of.task.kind).chosen(of.task, name, frequency[of.columns]) for of in task.targets]
+        if not any(found):
+            return None
+        made = task.made_of([replace(of, task=one or of.task) for of, one in zip(task.targets, found, strict=True)])
+        return made.chosen_by(Criterion(name="score", greater_is_better=True), frequency)
+
+    @classmethod
+    def choices(cls, task: Any) -> list[str]:
+        each = [METRICS.load(of.task.kind).choices(of.task) for of in task.targets]
+        return list(dict.fromkeys(name for names in (super().choices(task), *each) for name in names))
 
     def __init__(self, answers: np.ndarray, target: np.ndarray, *, bound: _Bound | None = None) -> None:
         assert bound is not None, "several targets are scored by their task, not by its name"
@@ -72,12 +91,16 @@ class _Bound:
     """The metric set of one task."""
 
     def __init__(self, task: Any) -> None:
-        from consilience.evaluate import metric_set
-
         self.task = task
         self.sets = [metric_set(of.task) for of in task.targets]
         own = (
-            replace(m, name=f"{of.name}.{m.name}", title=f"{of.name}: {m.title}", headline=m.name == of.task.primary)
+            replace(
+                m,
+                name=f"{of.name}.{m.name}",
+                aliases=(),
+                title=f"{of.name}: {m.title}",
+                headline=m.name == of.task.primary,
+            )
             for of, make in zip(task.targets, self.sets, strict=True)
             for m in make.metrics
         )

@@ -8,8 +8,10 @@ predictions all speak it. Encoded targets are [N]: class numbers or values; of a
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,13 +20,41 @@ from consilience.tasks.cells import Line, from_one
 from consilience.tasks.question import Question
 
 
+@dataclass(frozen=True, kw_only=True)
+class Criterion:
+    """A metric that the user chose models to be chosen by."""
+
+    name: str
+    greater_is_better: bool
+    balance: float = 0.0
+    """How much of its frequency a class is relieved of when one is predicted: 0 leaves the probabilities to decide,
+    under 1 every class counts alike."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overlooked:
+    """A class that is never predicted."""
+
+    name: str
+    rows: int
+    """That have it."""
+    of: int
+    """Rows whose answer is known."""
+    classes: int
+    """That there are beside it, itself included."""
+
+
 class Task(ABC):
     """A fitted task: it knows its classes, or the scale of its target."""
 
     kind: ClassVar[str]
-    primary: ClassVar[str]
+    primary: str
     """The metric that chooses among models."""
-    greater_is_better: ClassVar[bool]
+    greater_is_better: bool
+    criterion: Criterion | None = None
+    """The metric that the user chose, which is then `primary`."""
+    frequency: np.ndarray | None = None
+    """[K]: the constant answer, where there is a criterion."""
     discrete: bool
     """Some of the answers are probabilities of classes."""
 
@@ -36,6 +66,8 @@ class Task(ABC):
     """It is made of other tasks, one for each column."""
     notes: Sequence[str] = ()
     """What the user should know of choices that were made while fitting."""
+    reasons: Sequence[str] = ()
+    """Which tasks it is made of, and why, where it `holds_others`."""
     reads_blank: bool = False
     """An empty target cell says something, rather than that the answer is not known."""
     Config: ClassVar[type]
@@ -101,6 +133,18 @@ class Task(ABC):
         """Of a target that `opened` encoded: the rows of which this task knows something, and what it knows of them."""
         return np.arange(len(target)), target
 
+    def chosen_by(self, criterion: Criterion, frequency: np.ndarray) -> Task:
+        """This task, whose models are chosen by another metric, and whose classes are predicted as befits it.
+        `frequency` [K]: its constant answer."""
+        task = copy.copy(self)
+        task.criterion, task.frequency = criterion, np.asarray(frequency, np.float64)
+        task.primary, task.greater_is_better = criterion.name, criterion.greater_is_better
+        return task
+
+    def unknown_rows(self, target: np.ndarray, opened: Task) -> np.ndarray:
+        """Of a target that `opened` encoded: the rows that have a label which this task does not know."""
+        return np.setdiff1d(np.arange(len(target)), self.closed(target, opened)[0])
+
     # ------------------------------------------------------------------------------------------ answers
 
     @property
@@ -148,6 +192,10 @@ class Task(ABC):
     def written(self, value: Any, *, nested: bool) -> Any:
         """One decoded prediction as a table's cell."""
         return value
+
+    def overlooked(self, answers: np.ndarray, target: np.ndarray, *, fewest: int = 5) -> list[Overlooked]:
+        """Classes that `fewest` rows or more have, and that not one of these answers [N, K] predicts."""
+        return []
 
     @abstractmethod
     def merits(self, answers: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -203,3 +251,15 @@ class Task(ABC):
     @classmethod
     @abstractmethod
     def restore(cls, meta: dict[str, Any]) -> Task: ...
+
+    def _choice(self) -> dict[str, Any]:
+        """What `meta` says of the criterion."""
+        if self.criterion is None or self.frequency is None:
+            return {}
+        return {"criterion": asdict(self.criterion), "frequency": self.frequency.tolist()}
+
+    def _as_chosen(self, meta: dict[str, Any]) -> Any:
+        """This task with the criterion that its `meta` had."""
+        if "criterion" not in meta:
+            return self
+        return self.chosen_by(Criterion(**meta["criterion"]), np.array(meta["frequency"], np.float64))

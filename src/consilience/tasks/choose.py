@@ -78,7 +78,7 @@ def choose(part: Part, cells: Sequence[Any], *, column: str, line: Line = from_o
     else:
         kind, reason, notes = part.kind, "as you said", ()
     task = TASKS.load(kind).fit(cells, column=column, config=part.config, line=line)
-    return Chosen(task=task, reason=reason, notes=notes)
+    return Chosen(task=task, reason=reason, notes=(*notes, *(f"column {column!r}: {note}" for note in task.notes)))
 
 
 def choose_many(
@@ -91,4 +91,5 @@ def choose_many(
         part = Part(kind=kind, config=TASKS.load(kind).Config(each=each))
     fit = TASKS.load(kind).fit
     task: Task = fit(cells, column=", ".join(columns), config=part.config, line=line, columns=tuple(columns))
-    return Chosen(task=task, reason=f"{len(columns)} target columns", notes=tuple(task.notes))
+    reason = "; ".join([f"{len(columns)} target columns", *task.reasons])
+    return Chosen(task=task, reason=reason, notes=tuple(task.notes))

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from consilience.core.errors import DataError
-from consilience.tasks.base import Task
-from consilience.tasks.cells import Labels, Line, clean, from_one, label_number, listed, rare, short
-from consilience.tasks.classes import balanced, class_shares
+from consilience.tasks.base import Overlooked, Task
+from consilience.tasks.cells import Line, clean, from_one, label_number, listed, rare, short
+from consilience.tasks.classes import balanced, class_shares, never, relieved
+from consilience.tasks.label_forms import Labels
 
 _MOST_CLASSES = 1_000
 
 
 class Classification(Task):
-    """Labels are compared as they are written in the table (after trimming, for text), or as another format of table
-    would write them; their type is given back."""
+    """What is one label written in several ways is one class (label_forms.py); the usual form is given back."""
 
     kind = "classification"
     primary = "accuracy"
@@ -28,17 +29,18 @@ class Classification(Task):
 
     @dataclass(frozen=True, kw_only=True)
     class Config:
-        """Nothing to choose."""
+        case: Literal["join", "keep"] = "join"
+        """Labels that differ in upper and lower case alone (Spam, spam) are one class, or one each."""
 
     def __init__(self, labels: Sequence[Any]) -> None:
         self._labels = labels if isinstance(labels, Labels) else Labels(labels)
-        self.labels = tuple(self._labels)
+        self.labels, self.notes = tuple(self._labels), self._labels.notes
 
     @classmethod
     def claims(cls, cells: Sequence[Any]) -> str | None:
         if any(isinstance(c, list | tuple) for c in cells):
             return None
-        distinct = Labels.of(map(clean, cells))
+        distinct = Labels.of(cells)
         numbers = sum(label_number(c) is not None for c in distinct)
         if numbers < len(distinct):
             return f"{len(distinct)} distinct labels, not all of them numbers"
@@ -70,7 +72,7 @@ class Classification(Task):
                     f"column {column!r}, row {line(row)}: {type(cell).__name__} is no label; a class is a text, a "
                     "number, true or false, or a date. Another column: --target."
                 )
-        labels = Labels.of(map(clean, cells))
+        labels = Labels.of(cells, same_case=config is None or config.case == "join")
         if len(labels) < 2:
             raise DataError(
                 f"column {column!r}: every training row has the same label {next(iter(labels), None)!r}; there is "
@@ -86,7 +88,7 @@ class Classification(Task):
     def encode(self, cells: Sequence[Any], *, column: str, line: Line = from_one) -> np.ndarray:
         out = np.empty(len(cells), np.int64)
         for row, cell in enumerate(cells):
-            number = self._labels.find(clean(cell))
+            number = self._labels.find(cell)
             if number is None:
                 raise DataError(
                     f"column {column!r}, row {line(row)}: the label {short(cell)} was not in the training rows "
@@ -96,8 +98,12 @@ class Classification(Task):
         return out
 
     def opened(self, cells: Sequence[Any], *, column: str, line: Line = from_one) -> Classification:
-        labels = self._labels.and_those_of(map(clean, cells))
-        return self if labels is self._labels else Classification(labels)
+        labels = self._labels.and_those_of(cells)
+        if labels is self._labels:
+            return self
+        wide = copy.copy(self)
+        wide._labels, wide.labels = labels, tuple(labels)
+        return wide
 
     def widen(self, answers: np.ndarray, known: Task) -> np.ndarray:
         return np.pad(answers, ((0, 0), (0, self.width - known.width)))
@@ -161,14 +167,24 @@ class Classification(Task):
         return rare(self.names, np.bincount(target, minlength=self.width))
 
     def merits(self, answers: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-        return np.asarray(answers.argmax(1) == target, np.float64)
+        return np.asarray(self.predicted(answers) == target, np.float64)
+
+    def predicted(self, answers: np.ndarray) -> np.ndarray:
+        """[N] class numbers: the most probable one, the first of equals; relieved of frequency as the criterion has
+        it."""
+        balance = 0.0 if self.criterion is None else self.criterion.balance
+        return np.asarray(relieved(answers, self.frequency, balance).argmax(1))
+
+    def overlooked(self, answers: np.ndarray, target: np.ndarray, *, fewest: int = 5) -> list[Overlooked]:
+        return never(self.predicted(answers), target, self.names, fewest)
 
     def decode(self, answers: np.ndarray) -> list[Any]:
-        return [self.labels[k] for k in answers.argmax(1)]
+        return [self.labels[k] for k in self.predicted(answers)]
 
     def meta(self) -> dict[str, Any]:
-        return {"kind": self.kind, "labels": list(self.labels)}
+        return {"kind": self.kind, "labels": list(self.labels), **self._choice()}
 
     @classmethod
     def restore(cls, meta: dict[str, Any]) -> Classification:
-        return cls(meta["labels"])
+        restored: Classification = cls(meta["labels"])._as_chosen(meta)
+        return restored

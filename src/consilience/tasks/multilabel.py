@@ -2,7 +2,7 @@
 
 Answers [N, L] are independent probabilities; what is predicted are the labels at or above one threshold, 0.5 unless
 set (`threshold`): 0.5 makes the fewest wrong decisions when probabilities are calibrated, and it is the same for every
-model of a leaderboard. For rare labels a lower one finds more of them and raises F1.
+model of a leaderboard. For rare labels a lower one finds more of them and raises F1; a criterion may ask for that.
 The primary metric is F1 over all decisions (micro): unlike the mean over labels it is defined, and steady, when a
 label hardly occurs among the validation rows.
 """
@@ -17,10 +17,11 @@ import numpy as np
 
 from consilience.core.errors import DataError
 from consilience.tasks import labels as texts
-from consilience.tasks.base import Task
+from consilience.tasks.base import Overlooked, Task
 from consilience.tasks.binary import binary_losses
-from consilience.tasks.cells import Labels, Line, from_one, listed, rare, short
+from consilience.tasks.cells import Line, from_one, listed, rare, short
 from consilience.tasks.classes import entropy
+from consilience.tasks.label_forms import Labels
 from consilience.tasks.question import Question
 
 _MOST_LABELS = 1_000
@@ -43,6 +44,8 @@ class Multilabel(Task):
         """What parts labels in a text cell; looked for in the cells when not given."""
         threshold: float = 0.5
         """A label is predicted when its probability is at least this, 0 to 1."""
+        case: Literal["join", "keep"] = "join"
+        """Labels that differ in upper and lower case alone (Funny, funny) are one, or one each."""
         blank: Literal["missing", "none"] = "missing"
         """What an empty target cell says: nothing (the row is left out), or that there is no label."""
 
@@ -61,7 +64,7 @@ class Multilabel(Task):
     ) -> None:
         """`columns`: the columns of yes and no, where there are such; then they are the labels."""
         self._labels = labels if isinstance(labels, Labels) else Labels(labels)
-        self.labels = tuple(self._labels)
+        self.labels, self.notes = tuple(self._labels), self._labels.notes
         self.form, self.threshold, self.columns = form, threshold, tuple(columns)
         self.reads_blank = reads_blank
 
@@ -92,7 +95,8 @@ class Multilabel(Task):
             task = cls(labels=columns, form=texts.LIST, threshold=config.threshold, columns=columns)
         else:
             form = texts.form_of(cells, config.separator)
-            labels = Labels.of(label for row, c in enumerate(cells) for label in _read(c, form, column, line(row)))
+            read = (label for row, c in enumerate(cells) for label in _read(c, form, column, line(row)))
+            labels = Labels.of(read, same_case=config.case == "join")
             if len(labels) > _MOST_LABELS:
                 raise DataError(
                     f"column {column!r}: {len(labels):,} distinct labels in {len(cells):,} rows is more than the "
@@ -138,6 +142,9 @@ class Multilabel(Task):
 
     def closed(self, target: np.ndarray, opened: Task) -> tuple[np.ndarray, np.ndarray]:
         return np.arange(len(target)), target[:, : self.width]
+
+    def unknown_rows(self, target: np.ndarray, opened: Task) -> np.ndarray:
+        return np.flatnonzero((target[:, self.width :] > 0).any(1))
 
     @property
     def numbers(self) -> tuple[bool, ...]:
@@ -199,12 +206,31 @@ class Multilabel(Task):
             said.append("no training row has more than one label; where a row has just one, pass --task classification")
         return rare(self.names, held) + said
 
+    @property
+    def thresholds(self) -> np.ndarray:
+        """[L]: where a label begins to be predicted. Under a criterion that relieves labels of their frequency the odds
+        of the threshold are lowered with those of the label."""
+        out = np.full(self.width, self.threshold)
+        if self.criterion is not None and self.frequency is not None and self.criterion.balance:
+            share = np.clip(self.frequency, 1e-9, 1 - 1e-9)
+            odds = self.threshold / (1 - self.threshold) * (share / (1 - share)) ** self.criterion.balance
+            out[: len(share)] = odds / (1 + odds)
+        return out
+
+    def overlooked(self, answers: np.ndarray, target: np.ndarray, *, fewest: int = 5) -> list[Overlooked]:
+        known = ~np.isnan(target)
+        rows, said = np.nan_to_num(target).sum(0), ((answers >= self.thresholds) & known).sum(0)
+        return [
+            Overlooked(name=self.names[k], rows=int(rows[k]), of=int(known[:, k].sum()), classes=2)
+            for k in np.flatnonzero((rows >= fewest) & (said == 0))
+        ]
+
     def merits(self, answers: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         """F1 = T / M, a ratio of sums over rows (T = 2 true positives, M = predicted + true labels): a row's part in it
         is F1 + (its T - F1 x its M) / mean M, whose mean is F1."""
         weights = np.ones(len(target)) if weights is None else weights
         known = ~np.isnan(target)
-        said, true = (answers >= self.threshold) & known, np.nan_to_num(target) > 0
+        said, true = (answers >= self.thresholds) & known, np.nan_to_num(target) > 0
         top, bottom = 2.0 * (said & true).sum(1), 1.0 * said.sum(1) + true.sum(1)
         mean = np.average(bottom, weights=weights) if len(target) else 0.0
         if not mean > 0:
@@ -214,7 +240,7 @@ class Multilabel(Task):
 
     def decode(self, answers: np.ndarray) -> list[Any]:
         """For each row the labels it has, in their order."""
-        return [[self.labels[k] for k in np.flatnonzero(row)] for row in answers >= self.threshold]
+        return [[self.labels[k] for k in np.flatnonzero(row)] for row in answers >= self.thresholds]
 
     def written(self, value: Any, *, nested: bool) -> Any:
         return list(value) if nested else texts.write(value, self.form)
@@ -227,11 +253,14 @@ class Multilabel(Task):
             "threshold": self.threshold,
             "reads_blank": self.reads_blank,
             "columns": list(self.columns),
+            **self._choice(),
         }
 
     @classmethod
     def restore(cls, meta: dict[str, Any]) -> Multilabel:
-        return cls(**{key: meta[key] for key in ("labels", "form", "threshold", "reads_blank", "columns")})
+        task = cls(**{key: meta[key] for key in ("labels", "form", "threshold", "reads_blank", "columns")})
+        restored: Multilabel = task._as_chosen(meta)
+        return restored
 
 
 def sigmoid(scores: np.ndarray) -> np.ndarray:

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from consilience.core.errors import DataError
-from consilience.tasks.base import Task
+from consilience.tasks.base import Overlooked, Task
 from consilience.tasks.binary import binary_losses
-from consilience.tasks.cells import Labels, Line, clean, from_one, label_number, listed, rare, short, written
-from consilience.tasks.classes import balanced, class_shares, entropy
+from consilience.tasks.cells import Line, clean, from_one, label_number, listed, rare, short
+from consilience.tasks.classes import balanced, class_shares, entropy, never, relieved
+from consilience.tasks.label_forms import Labels, caseless, written
 
 _MOST_RANKS = 100
 
@@ -46,10 +47,9 @@ class Ordinal(Task):
             if len(self.order) == 1:
                 raise ValueError("order needs at least two labels")
 
-    def __init__(self, labels: Sequence[Any]) -> None:
-        self.labels = tuple(labels)
-        # By their text: 3 in a config is "3" in a CSV, or "3.0".
-        self._rank = {written(label): k for k, label in enumerate(self.labels)}
+    def __init__(self, labels: Sequence[Any], *, notes: Sequence[str] = ()) -> None:
+        self._labels = Labels(labels)
+        self.labels, self.notes = tuple(self._labels), tuple(notes)
 
     @classmethod
     def claims(cls, cells: Sequence[Any]) -> str | None:
@@ -66,15 +66,16 @@ class Ordinal(Task):
         columns: Sequence[str] = (),
     ) -> Ordinal:
         order = (config or cls.Config()).order
-        found = list({written(label): label for label in Labels.of(map(clean, cells))}.values())  # ranks have one text
+        found = Labels.of(cells, same_case=len(set(map(caseless, order))) == len(order))
         if len(found) < 2:
             raise DataError(
                 f"column {column!r}: every training row has the same label {next(iter(found), None)!r}; there is "
                 "nothing to learn. Check --target, or give rows of at least two classes."
             )
         if order:
-            own = {written(label): label for label in found}  # of the type that the table has
-            task = cls([own.get(written(clean(label)), clean(label)) for label in order])
+            own = [found.find(label) for label in order]  # 3 in a config is "3" in a CSV, or "3.0"
+            ranks = [clean(label) if k is None else found[k] for k, label in zip(own, order, strict=True)]
+            task = cls(ranks, notes=found.notes)
             task.encode(cells, column=column, line=line)  # refuses what is outside of the order
             return task
         numbers = {label: label_number(label) for label in found}
@@ -89,12 +90,12 @@ class Ordinal(Task):
                 f"column {column!r}: {len(found):,} distinct numbers are more than the {_MOST_RANKS} ranks supported; "
                 "pass --task regression."
             )
-        return cls(sorted(found, key=lambda label: numbers[label] or 0.0))
+        return cls(sorted(found, key=lambda label: numbers[label] or 0.0), notes=found.notes)
 
     def encode(self, cells: Sequence[Any], *, column: str, line: Line = from_one) -> np.ndarray:
         out = np.empty(len(cells), np.int64)
         for row, cell in enumerate(cells):
-            rank = self._rank.get(written(clean(cell)))
+            rank = self._labels.find(cell)
             if rank is None:
                 raise DataError(
                     f"column {column!r}, row {line(row)}: {short(cell)} is outside of the order "
@@ -175,7 +176,7 @@ class Ordinal(Task):
         row's part in it by first-order influence, so that their mean is kappa."""
         weights = np.ones(len(target)) if weights is None else weights
         weights = weights / (weights.sum() or 1.0)
-        said, true = median(answers).astype(np.float64), target.astype(np.float64)
+        said, true = self.predicted(answers).astype(np.float64), target.astype(np.float64)
         own = (said - true) ** 2
         # Mean over all others' targets of the distance to this prediction, and the other way round.
         to_targets = said**2 - 2 * said * (weights @ true) + weights @ true**2
@@ -187,15 +188,24 @@ class Ordinal(Task):
         change = (own - observed) - ratio * (to_targets + to_answers - 2 * expected)
         return np.asarray(1 - ratio - change / expected)
 
+    def predicted(self, answers: np.ndarray) -> np.ndarray:
+        """[N] ranks: the median of the probabilities, relieved of frequency as the criterion has it."""
+        balance = 0.0 if self.criterion is None else self.criterion.balance
+        return median(relieved(answers, self.frequency, balance))
+
+    def overlooked(self, answers: np.ndarray, target: np.ndarray, *, fewest: int = 5) -> list[Overlooked]:
+        return never(self.predicted(answers), target, self.names, fewest)
+
     def decode(self, answers: np.ndarray) -> list[Any]:
-        return [self.labels[k] for k in median(answers)]
+        return [self.labels[k] for k in self.predicted(answers)]
 
     def meta(self) -> dict[str, Any]:
-        return {"kind": self.kind, "labels": list(self.labels)}
+        return {"kind": self.kind, "labels": list(self.labels), **self._choice()}
 
     @classmethod
     def restore(cls, meta: dict[str, Any]) -> Ordinal:
-        return cls(meta["labels"])
+        restored: Ordinal = cls(meta["labels"])._as_chosen(meta)
+        return restored
 
 
 def median(answers: np.ndarray) -> np.ndarray:

@@ -98,11 +98,13 @@ class Regression(Task):
         return [float(v) for v in answers[:, 0]]
 
     def meta(self) -> dict[str, Any]:
-        return {"kind": self.kind, "name": self.name, "mean": self.mean, "deviation": self.deviation}
+        return {"kind": self.kind, "name": self.name, "mean": self.mean, "deviation": self.deviation, **self._choice()}
 
     @classmethod
     def restore(cls, meta: dict[str, Any]) -> Regression:
-        return cls(name=meta["name"], mean=meta["mean"], deviation=meta["deviation"])
+        task = cls(name=meta["name"], mean=meta["mean"], deviation=meta["deviation"])
+        restored: Regression = task._as_chosen(meta)
+        return restored
 
 
 def _number(cell: Any) -> float | None:

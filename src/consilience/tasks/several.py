@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from consilience.core.config import Part
 from consilience.core.errors import DataError, unknown
 from consilience.tasks import TASKS
-from consilience.tasks.base import Task
+from consilience.tasks.base import Overlooked, Task
 from consilience.tasks.cells import Line, from_one
 from consilience.tasks.choose import AUTO, blank_is_answer, choose, settings
 from consilience.tasks.question import Question
@@ -84,9 +84,9 @@ class Several(Task):
             if problems:
                 raise ValueError("; ".join(problems))
 
-    def __init__(self, targets: Sequence[Target], *, notes: Sequence[str] = ()) -> None:
+    def __init__(self, targets: Sequence[Target], *, notes: Sequence[str] = (), reasons: Sequence[str] = ()) -> None:
         self.targets = tuple(_placed(targets))
-        self.notes = tuple(notes)
+        self.notes, self.reasons = tuple(notes), tuple(reasons)
         self.discrete = any(t.task.discrete for t in self.targets)
         twice = [name for name in dict.fromkeys(self.names) if self.names.count(name) > 1]
         if twice:
@@ -121,7 +121,9 @@ class Several(Task):
         for name in [*config.of, *config.weights]:
             if name not in columns:
                 raise DataError(f"task of several targets: {unknown('target', name, columns)}")
-        targets, notes = [], []
+        targets: list[Target] = []
+        notes: list[str] = []
+        reasons: list[str] = []
         for place, name in enumerate(columns):
             part = _part(config.of.get(name, config.each))
             if part.kind != AUTO and TASKS.load(part.kind).holds_others:
@@ -136,7 +138,8 @@ class Several(Task):
                 return line(known[row])
 
             chosen = choose(part, mine, column=name, line=place_of)
-            notes += [f"target {name!r}: {chosen.task.kind} ({chosen.reason})", *chosen.notes]
+            notes += chosen.notes
+            reasons.append(f"{name!r}: {chosen.task.kind} ({chosen.reason})")
             truth = chosen.task.encode(mine, column=name, line=place_of)
             constant = chosen.task.constant(truth)
             targets.append(
@@ -148,7 +151,7 @@ class Several(Task):
                     constant=constant,
                 )
             )
-        return cls(targets, notes=notes)
+        return cls(targets, notes=notes, reasons=reasons)
 
     def encode(self, cells: Sequence[Any], *, column: str, line: Line = from_one) -> np.ndarray:
         """[N, S] float64, NaN where a target is missing."""
@@ -166,7 +169,14 @@ class Several(Task):
             task = target.task.opened(mine, column=target.name, line=place_of)
             constant = task.widen(target.constant[None], target.task)[0]
             opened.append(replace(target, task=task, constant=constant))
-        return Several(opened)
+        return self.made_of(opened)
+
+    def made_of(self, targets: Sequence[Target]) -> Several:
+        """This task with other tasks for its targets."""
+        made = Several(targets, notes=self.notes, reasons=self.reasons)
+        if self.criterion is None or self.frequency is None:
+            return made
+        return cast(Several, made.chosen_by(self.criterion, self.frequency))
 
     def widen(self, answers: np.ndarray, known: Task) -> np.ndarray:
         assert isinstance(known, Several)
@@ -183,6 +193,14 @@ class Several(Task):
             out[known[rows], mine.places] = truth.reshape(len(rows), -1)
         rows = np.flatnonzero(~np.isnan(out).all(1))
         return rows, out[rows]
+
+    def unknown_rows(self, target: np.ndarray, opened: Task) -> np.ndarray:
+        assert isinstance(opened, Several)
+        found = [np.zeros(0, np.int64)]
+        for mine, wide in zip(self.targets, opened.targets, strict=True):
+            known, truth = wide.truth(target)
+            found.append(known[mine.task.unknown_rows(truth, wide.task)])
+        return np.unique(np.concatenate(found))
 
     @property
     def width(self) -> int:
@@ -301,6 +319,14 @@ class Several(Task):
             defined += 1
         return total / max(defined, 1)
 
+    def overlooked(self, answers: np.ndarray, target: np.ndarray, *, fewest: int = 5) -> list[Overlooked]:
+        found = []
+        for t in self.targets:
+            known, truth = t.truth(target)
+            own = t.task.overlooked(answers[known, t.columns], truth, fewest=fewest)
+            found += [replace(one, name=f"{t.name}: {one.name}") for one in own]
+        return found
+
     def decode(self, answers: np.ndarray) -> list[Any]:
         """For each row {target: prediction}."""
         columns = {t.name: t.task.decode(answers[:, t.columns]) for t in self.targets}
@@ -315,6 +341,7 @@ class Several(Task):
     def meta(self) -> dict[str, Any]:
         return {
             "kind": self.kind,
+            **self._choice(),
             "targets": [
                 {
                     "name": t.name,
@@ -329,7 +356,7 @@ class Several(Task):
 
     @classmethod
     def restore(cls, meta: dict[str, Any]) -> Several:
-        return cls(
+        task = cls(
             [
                 Target(
                     name=t["name"],
@@ -341,6 +368,8 @@ class Several(Task):
                 for t in meta["targets"]
             ]
         )
+        restored: Several = task._as_chosen(meta)
+        return restored
 
 
 def _part(raw: Any) -> Part:

@@ -23,6 +23,7 @@ from consilience.data.table import Table
 from consilience.evaluate import by_group, score, scores
 from consilience.tasks.base import Task
 from consilience.workflows.errors_shown import ERRORS, Shown, worst
+from consilience.workflows.overlooked import never_predicted
 from consilience.workflows.prepare import Part, independent
 from consilience.workflows.targets import truth
 
@@ -132,6 +133,7 @@ def evaluate(
         errors = [] if html is None else worst(Shown.of(model), part, said, most=ERRORS)
     found_bad = dict.fromkeys(p for cells in dataset.inputs.values() for p in cells.problems)
     answers = opened.widen(said, model.task)
+    known, truths = model.task.closed(target, opened)
     metrics = score(opened, answers, target, names=names, groups=groups, weights=counts, seed=seed)
     details = metrics.pop("details")
     out: dict[str, Any] = {
@@ -139,11 +141,15 @@ def evaluate(
         "rows": len(rows),
         "bad_cells": sum(p.whole for p in found_bad),
         "bad_parts": sum(not p.whole for p in found_bad),
-        "warnings": model.compare(given, dataset),
+        "warnings": [
+            *(f"{table.name}: {text}" for text in model.compare(given, dataset)),
+            *found.warnings,
+            *never_predicted(model.task, said[known], truths, where="given"),
+        ],
         "by": {},
     }
-    for text in out["warnings"]:
-        reporter.say(f"warning: {table.name}: {text}")
+    for warning in out["warnings"]:
+        reporter.say(f"warning: {warning}")
     if grouping is not None:
         values = [grouping[int(r)] for r in rows]
         out["by"] = by_group(opened, answers, target, values, names=names, groups=groups, weights=counts, seed=seed)

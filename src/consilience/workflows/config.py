@@ -100,6 +100,9 @@ class RunConfig:
     """What is tried: see `consilience config show --preset NAME`."""
     task: str | dict[str, Any] = "auto"
     """What kind of answer, or {kind, the task's own settings}; "auto" looks at the target column."""
+    metric: str = "auto"
+    """Metric by which models are chosen and training stops, for example balanced_accuracy, f1, average_precision or
+    roc_auc where classes are rare; "auto" takes the task's own. It also decides how probabilities become classes."""
     seed: int = 0
     """Every random choice follows from it."""
     time_budget: float = 300.0

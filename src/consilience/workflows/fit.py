@@ -35,6 +35,7 @@ from consilience.workflows.ensembles import ensembles
 from consilience.workflows.kept import CHECKPOINTS
 from consilience.workflows.leaderboard import About, Entry, Measured, choose, enter, measure, rank
 from consilience.workflows.origin import in_memory, remember
+from consilience.workflows.overlooked import of_fit
 from consilience.workflows.plan import listed, plan, settled
 from consilience.workflows.prepare import Prepared, prepare
 from consilience.workflows.presets import Setting, rows_point
@@ -237,6 +238,15 @@ def finish(
     if (part := prepared.parts.get("test")) is not None and not interrupted:
         answers = best.member.predict(part.view)
         test = measure(prepared, answers, "test", seed=config.seed)
+    found = of_fit(
+        prepared,
+        best,
+        entries[0],
+        {"validation": (prepared.parts["valid"], chosen.answers)}
+        | ({} if answers is None else {"test": (prepared.parts["test"], answers)}),
+    )
+    for warning in found:
+        log.say(f"warning: {warning}")
     order = sorted(entries, key=lambda e: (e.name == best.name, *rank(e, task)), reverse=True)
     facts = {
         "rows": {side: len(part.target) for side, part in prepared.parts.items()},
@@ -262,7 +272,7 @@ def finish(
         leaderboard=[entry.line() for entry in order],
         best=best.name,
         test=test.metrics if test else None,
-        warnings=prepared.warnings,
+        warnings=(*prepared.warnings, *found),
         bad_cells=sum(p.whole for found in prepared.problems.values() for p in found),
         interrupted=interrupted,
     )

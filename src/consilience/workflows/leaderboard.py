@@ -11,6 +11,7 @@ import numpy as np
 
 from consilience.core.compare import clearly
 from consilience.evaluate import point, score
+from consilience.evaluate.jackknife import pseudo_values
 from consilience.models.base import Member
 from consilience.tasks.base import Task
 from consilience.workflows.prepare import Part, Prepared
@@ -166,7 +167,9 @@ class _Standing:
     value: float
     """The primary metric; greater is better."""
     loss: float | None
+    """What says more of whom to trust than the metric; None where there is none, or the user chose the metric."""
     merits: np.ndarray
+    """Whose mean is the metric: of rows, or pseudo-values where the user chose it."""
     weights: np.ndarray | None
 
 
@@ -178,10 +181,15 @@ def _standing(entry: Entry, sides: Sequence[tuple[Part, Any]]) -> _Standing:
     values = np.array([one[task.primary] for one in found], np.float64)  # None is NaN
     losses = [one.get("log_loss") for one in found]
     value = float(np.average(values, weights=share)) * (1 if task.greater_is_better else -1)
+    value = -np.inf if np.isnan(value) else value
+    if task.criterion is not None:
+        sign = 1 if task.greater_is_better else -1
+        pseudo = [pseudo_values(p.task, task.primary, p.widen(a), p.target, p.weights) for p, a in sides]
+        return _Standing(entry=entry, value=value, loss=None, merits=sign * np.concatenate(pseudo), weights=None)
     weights = [np.ones(len(part.target)) if part.weights is None else part.weights for part, _ in sides]
     return _Standing(
         entry=entry,
-        value=-np.inf if np.isnan(value) else value,
+        value=value,
         loss=None if None in losses else float(np.average(np.array(losses, np.float64), weights=share)),
         merits=np.concatenate([part.task.merits(part.widen(a), part.target, part.weights) for part, a in sides]),
         weights=None if all(part.weights is None for part, _ in sides) else np.concatenate(weights),

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from consilience.bundle import compare
 from consilience.bundle.model import Input, load_inputs, make_view, require_some
 from consilience.core.config import decode_into
 from consilience.core.errors import ConfigError, DataError, UserError, unknown
@@ -36,7 +37,7 @@ from consilience.tasks.choose import blank_is_answer
 from consilience.tasks.choose import settings as task_settings
 from consilience.workflows.backbones import FrozenView, cut_short, frozen_views, idle
 from consilience.workflows.config import RunConfig
-from consilience.workflows.targets import chosen_task, encoded, targeted, unseen, weighed, without_words
+from consilience.workflows.targets import by_metric, chosen_task, encoded, targeted, unseen, weighed, without_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,9 +187,10 @@ def prepare(
         tables = _fetch(tables, inference, config, scratch / "urls", reporter)
         inference, configs = plan_inputs(tables["train"], config)  # again: what lies here can be looked at
     tables = {side: of.without(inference.unreadable) for side, of in tables.items()}
-    task, notes = chosen_task(asked, tables["train"], targets, rows["train"])
-    for note in notes:
-        reporter.say(note)
+    task, about, notes = chosen_task(asked, tables["train"], targets, rows["train"])
+    reporter.say(about)
+    warnings += notes
+    task = by_metric(config.metric, task, tables["train"], targets, rows["train"], weights)
     looks = _Looks.of(inference, configs, config)
     if config.pretrained is not None:
         for note in idle(inference.inputs, config.pretrained):
@@ -210,6 +212,9 @@ def prepare(
     warnings += leftover.warnings(left_out)
     inputs = looks.fitted(loaded["train"], sides["train"][1])
     views = {of: make_view(data, inputs, store=store) for of, data in loaded.items()}
+    for side, of in tables.items():
+        if side != "train":
+            warnings += [f"{of.name}: {text}" for text in _changed(of, loaded[side], inputs, tables["train"])]
     parts = {}
     for side, (of, chosen) in sides.items():
         target, opened = encoded(task, tables[of], targets, chosen)
@@ -327,14 +332,19 @@ def _load(
     return loaded
 
 
+def _changed(table: Table, dataset: Dataset, inputs: Mapping[str, Input], train: Table) -> list[str]:
+    """What to say of a table of the user's that is not like the training table."""
+    used = dict.fromkeys(column for given in inputs.values() for column in given.plan.columns)
+    return [*compare.absent(table, [*used], train.columns), *compare.unusual(dataset, inputs, table)]
+
+
 def _never_seen(side: str, part: Part) -> list[str]:
     """What to say of rows whose label no training row has."""
     new = unseen(part.known, part.task)
     if not new:
         return []
-    count = len(part.target) - len(part.learnable()[0])
-    some = f"{count:,} rows" if count else "rows"
-    return [f"{side}: {some} have a label that no training row has ({', '.join(new[:5])}); they count as wrong"]
+    count = len(part.known.unknown_rows(part.target, part.task))
+    return [f"{side}: {count:,} rows have a label that no training row has ({', '.join(new[:5])}); they count as wrong"]
 
 
 def _seen_twice(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,9 +17,10 @@ from consilience.core.progress import Reporter
 from consilience.data.cells import Problem
 from consilience.data.table import Table
 from consilience.data.target import answered, cells_of, emptied, holds_numbers, weights_of
+from consilience.evaluate import chosen_by
 from consilience.modalities.base import MISSING_MARKERS
 from consilience.tasks.base import Task
-from consilience.tasks.choose import choose, choose_many, named
+from consilience.tasks.choose import AUTO, choose, choose_many, named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,8 @@ class Truth:
     target: np.ndarray
     task: Task
     """The model's, opened to the labels that only these rows have."""
+    warnings: tuple[str, ...]
+    """What is wrong with the labels."""
     weights: np.ndarray | None
     """[N], 1 on average over the table; None: all alike."""
 
@@ -48,12 +52,11 @@ def truth(model: Model, table: Table, *, reporter: Reporter) -> Truth:
     if len(rows) < len(table):
         notes.append(f"{len(table) - len(rows):,} rows without a target are left out")
     target, opened = encoded(model.task, table, columns, rows)
-    if new := unseen(model.task, opened):
-        notes.append(f"labels the model never saw, counted as wrong: {', '.join(new[:5])}")
+    warnings = strange(model.task, opened, target)
     for note in notes:
         reporter.say(note)
     counts = None if weights is None else weights["train"][rows]
-    return Truth(table=table, rows=rows, target=target, task=opened, weights=counts)
+    return Truth(table=table, rows=rows, target=target, task=opened, warnings=tuple(warnings), weights=counts)
 
 
 def weighed(
@@ -97,9 +100,9 @@ def targeted(table: Table, targets: Sequence[str], problems: list[Problem], *, e
     return np.flatnonzero(there)
 
 
-def chosen_task(asked: Part, table: Table, targets: Sequence[str], rows: np.ndarray) -> tuple[Task, list[str]]:
-    """The task the config names, or the first in the table of tasks that recognises the target; and what was chosen
-    in words."""
+def chosen_task(asked: Part, table: Table, targets: Sequence[str], rows: np.ndarray) -> tuple[Task, str, list[str]]:
+    """The task the config names, or the first in the table of tasks that recognises the target; what was chosen in
+    words; and warnings."""
     cells = cells_of(table, targets, rows)
 
     def line(place: int) -> int:
@@ -117,7 +120,23 @@ def chosen_task(asked: Part, table: Table, targets: Sequence[str], rows: np.ndar
             f"column {targets[0]!r}: {odd[0]!r} is taken for a label like the others; if it means that nothing is "
             "known, leave those cells empty"
         )
-    return chosen.task, [about, *(f"warning: {note}" for note in notes)]
+    return chosen.task, about, notes
+
+
+def by_metric(
+    metric: str,
+    task: Task,
+    table: Table,
+    targets: Sequence[str],
+    rows: np.ndarray,
+    weights: Mapping[str, np.ndarray] | None,
+) -> Task:
+    """The task, its models chosen by the metric that the user named."""
+    if metric == AUTO:
+        return task
+    target, _ = encoded(task, table, targets, rows)
+    judged: Task = chosen_by(task, metric, task.constant(target, None if weights is None else weights["train"][rows]))
+    return judged
 
 
 def encoded(task: Task, table: Table, targets: Sequence[str], rows: np.ndarray) -> tuple[np.ndarray, Task]:
@@ -144,3 +163,21 @@ def _of(table: Table) -> Iterator[None]:
 def unseen(task: Task, opened: Task) -> list[str]:
     """Labels that only the opened task knows."""
     return list((Counter(opened.names) - Counter(task.names)).elements())
+
+
+def strange(task: Task, opened: Task, target: np.ndarray) -> list[str]:
+    """A warning of labels that the model never saw: how many rows have one, and which known label is nearest."""
+    new = unseen(task, opened)
+    if not new:
+        return []
+    rows = len(task.unknown_rows(target, opened))
+    shown = []
+    for name in new[:5]:
+        near = difflib.get_close_matches(name, task.names, n=1)
+        shown.append(f"{name!r} (nearest known: {near[0]!r})" if near else repr(name))
+    more, share = " …" if len(new) > 5 else "", f"{rows:,} of {len(target):,} rows ({rows / len(target):.1%})"
+    known = ", ".join(map(repr, task.names[:5])) + (" …" if len(task.names) > 5 else "")
+    return [
+        f"{share} have labels the model never saw, counted as wrong: {', '.join(shown)}{more}. It knows {known}. Where "
+        "a label means the same as one of those, write it in the same way"
+    ]

@@ -53,6 +53,9 @@ def test_every_metric_is_scikit_learns(seed: int, rows: int, classes: int, coars
         assert got["auroc"] == pytest.approx(np.mean([sk.roc_auc_score(target == k, answers[:, k]) for k in both]))
     else:
         assert got["auroc"] is None
+    some = [k for k in ((1,) if classes == 2 else range(classes)) if (target == k).any()]
+    areas = [sk.average_precision_score(target == k, answers[:, k]) for k in some]
+    assert got["average_precision"] == (pytest.approx(np.mean(areas)) if some else None)
 
 
 def test_balanced_accuracy_is_scikit_learns_own_function() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from consilience.core.progress import Deadline
+from consilience.evaluate import chosen_by
 from consilience.fusion import DECISION_FUSIONS
 from consilience.models.constant import Constant
 from consilience.tasks.classification import Classification
@@ -214,3 +215,28 @@ def test_without_time_there_is_no_ensemble():
     models = [entry(name, sure(target, 70, 0.9), ready) for name in "ab"]
     config = resolve({"target": "y"})
     assert ensembles(models, ready, config, deadline=Deadline(-1.0)) == models
+
+
+def test_a_metric_that_the_user_chose_decides_whatever_the_log_loss_says():
+    target = (np.arange(600) < 60).astype(int)
+    rng = np.random.default_rng(0)
+    task = chosen_by(TASK, "average_precision", np.array([0.9, 0.1]))
+    ready = prepared(target, task)
+
+    def ranked(gap, scale):
+        chance = 1 / (1 + np.exp(-(scale * (gap * target + rng.normal(size=600)) - 3)))
+        return np.stack([1 - chance, chance], 1)
+
+    sharp, calm = entry("sharp", ranked(2.5, 4.0), ready), entry("calm", ranked(1.2, 0.8), ready)
+    assert sharp.loss > calm.loss
+    assert choose([calm, sharp], ready) is sharp
+    assert choose([calm, sharp], prepared(target)) is calm
+    assert rank(sharp, task) > rank(calm, task)
+
+
+def test_of_models_level_by_a_chosen_metric_the_first_within_one_percent_of_the_best_wins():
+    target = np.arange(400) % 2
+    task = chosen_by(TASK, "balanced_accuracy", np.array([0.5, 0.5]))
+    ready = prepared(target, task)
+    first, second = entry("first", sure(target, 359, 0.9), ready), entry("second", sure(target, 361, 0.9), ready)
+    assert choose([first, second], ready) is first
