@@ -40,10 +40,10 @@ def run(args: argparse.Namespace) -> int:
         print_json(found)
         return 0
     rows = [[name, show_metric(metric)] for name, metric in found["metrics"].items()]
-    bad = f"{found['bad_cells']:,} bad cells"
-    if found["bad_parts"]:
-        bad += f", {found['bad_parts']:,} bad numbers, categories or dates"
-    print_table(f"{found['rows']:,} rows, {bad}", ["metric", "value (95 %)"], rows, right=(1,))
+    bad = [f"{found['bad_parts']:,} bad numbers, categories or dates"] if found["bad_parts"] else []
+    if found["bad_cells"] or not bad:
+        bad.append(f"{found['bad_cells']:,} bad cells")
+    print_table(f"{found['rows']:,} rows, {', '.join(bad)}", ["metric", "value (95 %)"], rows, right=(1,))
     if args.html:
         print(f"Page: {args.html}")
     if found["by"]:

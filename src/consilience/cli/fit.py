@@ -152,7 +152,9 @@ def backbone_flags(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def show(fitted: Any) -> None:
-    """The leaderboard and the verdict, for people."""
+    """What to mind, the leaderboard and the verdict, for people."""
+    for text in fitted.warnings:  # said on the way too, but pages ago
+        print(f"Warning: {text}")
     board = fitted.leaderboard
     primary = next(iter(board[0]["metrics"]))
     rows = [

@@ -212,9 +212,9 @@ def prepare(
     warnings += leftover.warnings(left_out)
     inputs = looks.fitted(loaded["train"], sides["train"][1])
     views = {of: make_view(data, inputs, store=store) for of, data in loaded.items()}
-    for side, of in tables.items():
-        if side != "train":
-            warnings += [f"{of.name}: {text}" for text in _changed(of, loaded[side], inputs, tables["train"])]
+    for side in sorted({*tables} - {"train"}):
+        changed = _changed(tables[side], loaded[side], inputs, tables["train"])
+        warnings += [f"{tables[side].name}: {text}" for text in changed]
     parts = {}
     for side, (of, chosen) in sides.items():
         target, opened = encoded(task, tables[of], targets, chosen)
