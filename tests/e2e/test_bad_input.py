@@ -168,7 +168,7 @@ def test_bad_pictures_of_every_kind_are_lines_in_a_file(cli, make_mixed_table, t
     }
     (tmp_path.parent / "outside.png").write_bytes(whole)
     rewrite(table, lambda n, row: row.update(photo=wrong[n][0]) if n in wrong else None)
-    code, out, err, run = fit(cli, table)
+    code, out, err, run = fit(cli, table, "--media-root", str(tmp_path), "--confine")
     assert code == 0, err
     listed = {row: reason for row, column, reason in bad_cells(run) if column == "photo"}
     assert set(listed) == {n + 2 for n in wrong}  # the line of the CSV, whose first line is the header

@@ -32,7 +32,7 @@ def absent(table: Table, used: Sequence[str], known: Collection[str], *, only_al
         if column in table.columns:
             continue
         alike = closest(column, strangers)
-        if alike is None and only_alike:
+        if alike is None and (only_alike or len(table) < LEAST):
             continue
         rows = "all rows" if len(table) > 1 else "the row"
         hint = f"; the table has a column {alike!r}: rename it if that is meant" if alike is not None else ""
@@ -40,9 +40,9 @@ def absent(table: Table, used: Sequence[str], known: Collection[str], *, only_al
     return found
 
 
-def unusual(dataset: Dataset, inputs: Mapping[str, Any], table: Table) -> list[str]:
+def unusual(dataset: Dataset, inputs: Mapping[str, Any], table: Table, *, by_hand: bool = False) -> list[str]:
     """A sentence for each column of which many rows are not as those of training. `inputs`: by name, what has the
-    `processor`; others than those of the dataset are not looked at."""
+    `processor`; others than those of the dataset are not looked at. `by_hand`: of what is not there nothing is said."""
     if dataset.rows < LEAST:
         return []
     found = []
@@ -52,7 +52,7 @@ def unusual(dataset: Dataset, inputs: Mapping[str, Any], table: Table) -> list[s
             continue
         held = np.bincount(cells.index, minlength=len(values)).astype(np.float64)
         for one in inputs[name].processor.unusual(values):
-            if one.column not in table.columns:  # told of already
+            if one.column not in table.columns or (by_hand and one.lacking):  # told of already; or meant
                 continue
             rows, of = held[one.cells].sum(), held[one.of].sum()
             if of >= LEAST and rows / of >= SHARE and rows / of >= one.usual + MORE:

@@ -140,7 +140,7 @@ class Model:
         used = list(dict.fromkeys(used))
         return [
             *compare.absent(table, used, known, only_alike=by_hand),
-            *compare.unusual(dataset, self.inputs, table),
+            *compare.unusual(dataset, self.inputs, table, by_hand=by_hand),
             *([] if by_hand else summarize(dataset)),
         ]
 

@@ -138,6 +138,8 @@ class Unusual:
     """[U] bool: the cells it is a share of."""
     usual: float
     """The same share among the training rows, 0 to 1."""
+    lacking: bool = False
+    """Whether nothing is in them: of rows that somebody wrote by hand that says nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,7 +57,8 @@ class TableProcessor(Processor):
             absent = np.array([part is None for part in parts], bool)
             if not column.gaps:
                 everywhere = np.ones(len(absent), bool)
-                found.append(Unusual(column=column.name, what=EMPTY, cells=absent, of=everywhere, usual=0.0))
+                empty = Unusual(column=column.name, what=EMPTY, cells=absent, of=everywhere, usual=0.0, lacking=True)
+                found.append(empty)
             if isinstance(column, CategoryColumn):
                 new = column.unseen(parts)
                 found.append(Unusual(column=column.name, what=NEW, cells=new, of=~absent, usual=column.others))
