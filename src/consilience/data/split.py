@@ -7,8 +7,8 @@ plays no role.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,8 @@ class Split:
     valid: np.ndarray
     test: np.ndarray
     report: list[str] = field(default_factory=list)
+    loosened: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """By name, the groups that were not kept together."""
 
 
 def split(
@@ -41,12 +43,16 @@ def split(
     seed: int,
     groups: Groups = (),
     *,
+    soft: Collection[str] = (),
     keys: np.ndarray | None = None,
     labels: np.ndarray | None = None,
 ) -> Split:
-    """Deal `rows` rows out to train, valid and test.
+    """Assign `rows` rows to train, valid and test.
 
     fractions: of the rows, for the three parts; they sum to 1, and a part with 0 stays empty.
+    soft: names of groups that hold only as far as the split does: where it would fail, or leave a class or most of the
+    rows to one part, the widest of their groups are not kept together, widest first, and the report says so. An icon,
+    a logo or a placeholder is on many rows that have nothing else to do with each other.
     keys: [N] uint64, a hash of each row's content (`row_keys`); rows with equal keys count as interchangeable. With
     keys, the same rows land in the same parts whatever their order; without, the position stands in.
     labels: [N] classes: every part gets its share of each where groups allow, and at least one row of a class that has
@@ -61,13 +67,97 @@ def split(
     if rows == 0:
         raise DataError("the table has no rows to split")
     codes = np.zeros(rows, np.int64) if labels is None else np.unique(labels, return_inverse=True)[1].reshape(-1)
-    parts = _components(rows, named, _mix(np.arange(rows) if keys is None else keys, seed), codes)
-    _enough(parts, shares, named, rows)
-    assigned = deal(parts, shares, codes, spread=labels is not None)
-    part_of_row = assigned[parts.of_row]
-    chosen = [np.flatnonzero(part_of_row == p) for p in range(3)]
-    report = _lopsided(parts, named, chosen, shares, rows)
-    return Split(train=chosen[0], valid=chosen[1], test=chosen[2], report=report)
+    hashes = _mix(np.arange(rows) if keys is None else keys, seed)
+
+    def assign(kept: Mapping[str, np.ndarray]) -> Split:
+        parts = _components(rows, kept, hashes, codes)
+        _enough(parts, shares, kept, rows)
+        part_of_row = deal(parts, shares, codes, spread=labels is not None)[parts.of_row]
+        chosen = [np.flatnonzero(part_of_row == p) for p in range(3)]
+        report = _lopsided(parts, kept, chosen, shares, rows)
+        return Split(train=chosen[0], valid=chosen[1], test=chosen[2], report=report)
+
+    first: Split | DataError
+    try:
+        first = assign(named)
+        why = _one_sided(named, soft, shares) or _broken(first, shares, codes, labels is not None)
+    except DataError as error:
+        first, why = error, "there would be fewer pieces than parts of the split"
+    for width in WIDTHS:
+        kept, loosened = _without_wide(named, soft, width)
+        if why is None or not loosened:
+            continue
+        try:
+            found = assign(kept)
+        except DataError:
+            continue
+        if _broken(found, shares, codes, labels is not None) is None:
+            said = [_loosened(name, ids, named[name], rows, why) for name, ids in loosened.items()]
+            return replace(found, report=[*said, *found.report], loosened=loosened)
+    if isinstance(first, DataError):
+        raise first
+    return first
+
+
+WIDTHS = (0.5, 0.25, 0.1, 0.05, 0.02)
+"""A group is wide from this share of the rows on; what is tried, one after the other."""
+ONE_SIDED = 0.25
+"""Share of the rows with one content from which on it is not kept together."""
+_COMMON, _LEAST_ROWS = 0.05, 10
+"""A class is looked at when it has this share of the rows, and as many."""
+
+
+def _broken(found: Split, shares: np.ndarray, codes: np.ndarray, classes: bool) -> str | None:
+    """Why a split will not do: a part has not nearly its share of the rows, or of a class."""
+    rows, parts = len(codes), (found.train, found.valid, found.test)
+    for name, chosen, share in zip(PARTS, parts, shares, strict=True):
+        if rows >= 4 * _LEAST_ROWS and abs(len(chosen) / rows - share) > max(0.1, 0.35 * share):
+            return f"{name} would have {len(chosen) / rows:.0%} of the rows instead of {share:.0%}"
+    counts = np.bincount(codes)
+    of_train = np.bincount(codes[found.train], minlength=len(counts))
+    common = np.flatnonzero((counts >= _LEAST_ROWS) & (counts >= _COMMON * rows))
+    if not classes or len(counts) < 2 or not shares[0]:
+        return None
+    lost = int((of_train[common] < 0.3 * shares[0] * counts[common]).sum())
+    return f"training would lose most rows of {lost} of {len(counts)} classes" if lost else None
+
+
+def _one_sided(groups: Mapping[str, np.ndarray], soft: Collection[str], shares: np.ndarray) -> str | None:
+    """Why the parts could not be alike: so many rows have one content that they would be most of one part."""
+    if np.count_nonzero(shares) < 2:
+        return None
+    for name in soft:
+        if len(wide := wide_groups(groups[name], ONE_SIDED)):
+            share = max(float((groups[name] == one).mean()) for one in wide)
+            return f"{share:.0%} of the rows would all be in one part, and the others would have none like them"
+    return None
+
+
+def _without_wide(
+    groups: Mapping[str, np.ndarray], soft: Collection[str], width: float
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The groups without the wide ones of the soft, and which those are, by name."""
+    kept, loosened = dict(groups), {}
+    for name in soft:
+        if len(wide := wide_groups(groups[name], width)):
+            kept[name], loosened[name] = np.where(np.isin(groups[name], wide), -1, groups[name]), wide
+    return kept, loosened
+
+
+def wide_groups(array: np.ndarray, width: float) -> np.ndarray:
+    """The groups of an array [N] that at least this share of the rows have; a group of one row is none."""
+    ids, counts = np.unique(array[array >= 0], return_counts=True)
+    return np.asarray(ids[(counts >= width * len(array)) & (counts > 1)])
+
+
+def _loosened(name: str, ids: np.ndarray, array: np.ndarray, rows: int, why: str) -> str:
+    held = int(np.isin(array, ids).sum())
+    what = "one content" if len(ids) == 1 else f"{len(ids)} contents"
+    return (
+        f"{name}: {what} (an icon, a logo, a placeholder?) on {held:,} of {rows:,} rows ({held / rows:.0%}) may be on "
+        f"both sides of the split: kept together, {why}. If such rows belong together (one "
+        "patient, one video), say so with --group COL"
+    )
 
 
 def row_keys(table: Table, columns: Sequence[str]) -> np.ndarray:

@@ -24,7 +24,7 @@ from consilience.data.encode import Encoding
 from consilience.data.fetch import Allowed, fetched
 from consilience.data.infer import Inference, InputPlan, infer
 from consilience.data.repeats import contents, repeated, told
-from consilience.data.split import row_keys, split
+from consilience.data.split import Split, row_keys, split, wide_groups
 from consilience.data.store import Store
 from consilience.data.table import Table
 from consilience.data.target import cells_of, columns_of
@@ -203,8 +203,8 @@ def prepare(
     left_out = inference.left_out
     hidden = {*config.data.ignore, *left_out}
     keyed = [column for column in tables["train"].columns if column not in hidden]
-    sides, uneven = _sides(tables, rows, once["train"], config, task, targets, keyed)
-    warnings = [note for given in tables.values() for note in given.notes] + warnings + uneven
+    sides, dealt = _sides(tables, rows, once["train"], config, task, targets, keyed)
+    warnings = [note for given in tables.values() for note in given.notes] + warnings + dealt.report
     for name, view in looks.frozen.items():
         samples = [inference.samples[column] for column in view.plan.columns]
         if (text := cut_short(view, samples, looks.configs[name], config.limits)) is not None:
@@ -226,12 +226,12 @@ def prepare(
             weights=None if weights is None else weights[of][chosen],
             table=tables[of],
             rows=chosen,
-            groups=independent(loaded[of], tables[of], config.data.group)[chosen],
+            groups=independent(loaded[of], tables[of], config.data.group, loosened=dealt.loosened)[chosen],
         )
         warnings += _never_seen(side, parts[side])
         reporter.say(f"{side}: {len(chosen):,} rows")
     warnings += [f"column {title!r}: {text}" for text in task.remarks(parts["train"].target)]
-    warnings += _seen_twice(tables, once, sides)
+    warnings += _seen_twice(tables, {side: _loosen(data, dealt.loosened) for side, data in once.items()}, sides)
     for side, dataset in once.items():
         warnings += [f"{tables[side].name}: {text}" for text in summarize(dataset)]
     return Prepared(
@@ -430,7 +430,7 @@ def _sides(
     task: Task,
     targets: Sequence[str],
     keyed: Sequence[str],
-) -> tuple[dict[str, tuple[str, np.ndarray]], list[str]]:
+) -> tuple[dict[str, tuple[str, np.ndarray]], Split]:
     """Side -> (table it is in, rows of that table). A given table takes its side whole; the rest is split. `keyed`:
     columns whose cells tell rows apart, whatever their order."""
     table, chosen = tables["train"], rows["train"]
@@ -457,6 +457,7 @@ def _sides(
         tuple(shares / shares.sum()),
         config.seed,
         groups,
+        soft=[name for name in groups if name in dataset.inputs],
         keys=row_keys(table, keyed)[chosen],
         labels=task.strata(target) if config.data.stratify else None,
     )
@@ -466,7 +467,7 @@ def _sides(
         "test": ("train", chosen[dealt.test]),
     }
     sides |= given
-    return {side: pair for side, pair in sides.items() if len(pair[1])}, list(dealt.report)
+    return {side: pair for side, pair in sides.items() if len(pair[1])}, dealt
 
 
 def _fit(plan: InputPlan, config: Any, cells: Cells, rows: np.ndarray, view: FrozenView | None) -> Processor:
@@ -491,15 +492,36 @@ def codes(column: Sequence[Any]) -> np.ndarray:
     return np.array([-1 if is_blank(v) else numbers.setdefault(v, len(numbers)) for v in column], np.int64)
 
 
-def independent(dataset: Dataset, table: Table, column: str | None) -> np.ndarray:
+def independent(
+    dataset: Dataset, table: Table, column: str | None, *, loosened: Mapping[str, np.ndarray] | None = None
+) -> np.ndarray:
     """[N] int64 for the bootstrap: the group column where there is one, else the media content that most rows share;
-    rows of one number are not independent. -1: a group of its own."""
+    rows of one number are not independent. -1: a group of its own. What is on many rows (an icon, a placeholder: those
+    `loosened` by the split, or in another table all that are wide) binds none of them."""
     if column is not None and column in table.columns:
         return codes(table[column])
-    shared = [cells.groups for cells in dataset.inputs.values() if (cells.groups >= 0).any()]
+    wide = loosened
+    if wide is None:
+        wide = {name: wide_groups(cells.groups, WIDE) for name, cells in dataset.inputs.items()}
+    shared = [cells.groups for cells in _loosen(dataset, wide).inputs.values() if (cells.groups >= 0).any()]
     if not shared:
         return np.full(dataset.rows, -1, np.int64)
-    return min(shared, key=lambda groups: len(np.unique(groups)))
+    return min(shared, key=lambda groups: len(np.unique(groups)) + int((groups < 0).sum()))
+
+
+WIDE = 0.1
+"""Share of the rows of a table from which on a content binds them no longer."""
+
+
+def _loosen(dataset: Dataset, groups: Mapping[str, np.ndarray]) -> Dataset:
+    """The dataset, in which these contents, by input, belong to no group."""
+    if not any(len(ids) for ids in groups.values()):
+        return dataset
+    inputs = {}
+    for name, cells in dataset.inputs.items():
+        wide = np.isin(cells.groups, groups.get(name, ()))
+        inputs[name] = replace(cells, groups=np.where(wide, -1, cells.groups)) if wide.any() else cells
+    return replace(dataset, inputs=inputs)
 
 
 def digest(*arrays: np.ndarray) -> str:
