@@ -44,6 +44,8 @@ class ColumnSample:
     """Distinct cells in the sample."""
     root: Path
     """Where relative paths start."""
+    delimiter: str = ""
+    """What parts the cells of the file, where it is a text file: beside semicolons, commas are for decimals."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,69 @@
+"""What a column looks like that is neither numbers nor dates nor categories, and how to say what it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from consilience.core.number_forms import form_of, tidy
+from consilience.modalities.base import MISSING_MARKERS, ColumnSample
+from consilience.modalities.tabular.dates import order_of
+
+_LABEL, _TEXT, _SPLIT = "label", "text", "split"
+"""What can be done with such cells: each is a label (where they come back), they are words, they are several numbers."""
+_SHAPES: tuple[tuple[str, str, str], ...] = (
+    ("web addresses", _TEXT, r"(?:https?|ftp)://\S+|www\.\S+"),
+    ("e-mail addresses", _LABEL, r"[^@\s]+@[^@\s]+\.[^@\s]+"),
+    ("UUIDs", _LABEL, r"\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?"),
+    ("IP addresses", _LABEL, r"(?:\d{1,3}\.){3}\d{1,3}(?::\d+|/\d+)?|(?=.*:.*:)[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}"),
+    ("hashes or keys", _LABEL, r"(?=.*\d)(?=.*[a-f])(?:[0-9a-f]{2}){8,64}"),
+    ("ISBNs", _LABEL, r"(?:ISBN[: ]*)?(?:97[89][- ])?\d{1,5}[- ]\d{1,7}[- ]\d{1,7}[- ][\dX]"),
+    ("pairs of coordinates", _SPLIT, r"[(\[]?[+-]?\d{1,3}(?:\.\d+)?\s*[,;]\s*[+-]?\d{1,3}(?:\.\d+)?[)\]]?"),
+    ("coordinates in degrees and minutes", _SPLIT, r"[NSEW]?\s*\d{1,3}\s*°.*"),
+    ("version numbers", _LABEL, r"v?\d+\.\d+\.\d+(?:[.+-][\w.]+)?"),
+    ("dates without a year", _SPLIT, r"\d{1,2}\s*月\s*\d{1,2}\s*[日号]|[a-z]{3,9}\.? \d{1,2}|\d{1,2}\.? [a-z]{3,9}"),
+    ("durations", _SPLIT, r"\d{1,4}:[0-5]\d(?::[0-5]\d(?:\.\d+)?)?|(?:\d+\s*[a-z]{1,7}\s*){2,4}|P(?:\d+[YMWD])*(?:T.*)?"),
+    ("sizes of several numbers", _SPLIT, r"\d[\d.,]*\s*[a-z]{0,2}\s*(?:[x×*]\s*\d[\d.,]*\s*[a-z]{0,2}\s*){1,2}"),
+    ("feet and inches", _SPLIT, r"\d{1,2}\s*(?:'|′|ft)\s*\d{0,2}(?:\.\d+)?\s*(?:\"|″|''|in)?"),
+    ("ranges", _SPLIT, r"[<>≤≥]=?\s*\d\S*|\d[\d.,]*\s*(?:-|–|~|to|至|到)\s*\d[\d.,]*\s*\w{0,4}|\d[\d.,]*\s*\+"),
+    ("fractions", _SPLIT, r"(?:\d+ )?\d+\s*/\s*\d+"),
+    ("phone numbers", _LABEL, r"(?:\+|00)?\(?\d[\d\s().-]{5,18}\d(?:\s*(?:x|ext\.?)\s*\d+)?"),
+)  # fmt: skip
+_PATTERNS = tuple((what, use, re.compile(pattern, re.IGNORECASE)) for what, use, pattern in _SHAPES)
+
+
+def hint(column: ColumnSample) -> str | None:
+    """One sentence with the words to say; None where the cells look like nothing that is known here."""
+    cells = [c for c in column.cells if isinstance(c, str) and c.strip() not in MISSING_MARKERS]
+    texts = [tidy(cell) for cell in cells]
+    if not texts or len(texts) < 0.8 * len(column.cells):
+        return None
+    name, out = column.name, f"leave it out with --ignore {column.name}"
+    order, why = order_of(texts)
+    if order == "?":
+        ways = f"--input {name}=date_dmy:{name} (day first) or --input {name}=date_mdy:{name} (month first)"
+        return f"{why}; say it with {ways}"
+    units = form_of(texts).units
+    if len(units) > 1 and _share(texts, re.compile(r"[^\d]{0,6}\d[\d.,' ]*\s*[^\d\s:][^\d]{0,15}[23]?")) >= 0.9:
+        shown = ", ".join(units[:4])
+        return (
+            f"numbers in several units ({shown}), which are not mixed: bring them to one unit, take each for a label "
+            f"with --input {name}=category:{name}, or {out}"
+        )
+    for what, use, pattern in _PATTERNS:
+        if _share(texts, pattern) >= 0.9:
+            return f"looks like {what}: {_advice(use, name)}, or {out}"
+    return None
+
+
+def _share(texts: Sequence[str], pattern: re.Pattern[str]) -> float:
+    return sum(len(text) <= 200 and pattern.fullmatch(text) is not None for text in texts) / len(texts)
+
+
+def _advice(use: str, name: str) -> str:
+    if use == _SPLIT:
+        own = "give each part a column of its own, as plain numbers"
+        return f"{own}; or take each for a label with --input {name}=category:{name}"
+    if use == _TEXT:
+        return f"say --input {name}=text:{name} if their words matter, --input {name}=category:{name} if they repeat"
+    return f"say --input {name}=category:{name} if they repeat and each stands for something"

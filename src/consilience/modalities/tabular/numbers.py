@@ -1,0 +1,92 @@
+"""Raw cells to numbers, by the form of their column (core/number_forms.py). Needs no training data, knows no statistics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from consilience.core.number_forms import EXACT, NumberForm, tidy
+
+Value = float | int | str | None
+Parser = Callable[[Any], Any]
+"""From a cell to its Value; raises Unusable."""
+
+
+class Unusable(ValueError):
+    """One part of a row cannot be used; the message continues a sentence ("is not a number")."""
+
+
+def number_parser(markers: tuple[str, ...], *, point: str = ".", unit: str = "") -> Parser:
+    """A function from a cell to a finite float or None; whole numbers beyond 2**53, which floats cannot tell apart,
+    stay whole. Raises Unusable for what is not a number, or is written in another form."""
+    words = frozenset(markers)
+    numeric = frozenset(v for v in map(_plain, markers) if v is not None and math.isfinite(v))
+    form = NumberForm(point=point, unit=unit)
+
+    def number(cell: Any) -> float | int | None:
+        if cell is None:
+            return None
+        if isinstance(cell, str):
+            value = _plain(cell) if point == "." or "." not in cell else None
+            if value is None:
+                text = tidy(cell)
+                if not text or text in words:
+                    return None
+                try:
+                    value = form.read(text)
+                except ValueError as error:
+                    raise Unusable(str(error)) from None
+            elif value - value != 0.0:
+                if cell.strip() in words:  # "nan" is both; "inf" may be a marker
+                    return None
+            elif not -EXACT < value < EXACT:
+                value = _whole(cell, value)
+        elif type(cell) is float:
+            value = cell
+        else:
+            value = _number_of_object(cell)
+        if value - value != 0.0:  # only NaN and infinity are not zero here, and this is quicker than math.isfinite
+            if value != value:
+                return None
+            raise Unusable("is infinite or too large")
+        return None if numeric and value in numeric else value
+
+    return number
+
+
+def _plain(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return None if "_" in text else value  # float("1_000") works in Python and is an identifier anywhere else
+
+
+def _whole(text: str, value: float) -> float | int:
+    """The exact number of a text that float() has rounded, where it is whole."""
+    try:
+        return int(text)
+    except ValueError:  # 1e20
+        return value
+
+
+def _number_of_object(cell: Any) -> float | int:
+    """Whole numbers, booleans, NumPy scalars, decimals."""
+    if isinstance(cell, np.datetime64 | np.timedelta64 | bytes | date):
+        if cell != cell:
+            return math.nan
+        raise Unusable("is not a number")
+    try:
+        value = float(cell)
+        if -EXACT < value < EXACT or value - value != 0.0:
+            return value
+        whole = int(cell)
+        return whole if whole == cell else value
+    except OverflowError:
+        raise Unusable("is infinite or too large") from None
+    except (TypeError, ValueError):
+        raise Unusable("is not a number") from None
