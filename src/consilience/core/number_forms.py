@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 LONGEST = 1_000
@@ -47,14 +47,17 @@ _PARTS = re.compile(
     r"(?P<body>[0-9](?:[0-9.,'’ ]*[0-9.,])?|[.,][0-9]+)(?P<power>[eE][+-]?[0-9]{1,3})?"
     rf"\s*(?P<scale>{_SCALE})?\s*(?P<after>{_UNIT})?\s*(?P<close>\))?(?P<last>-)?"
 )
-_ORDINAL = re.compile(r"st|nd|rd|th|[ap]\.?m\.?|[年月日号]", re.IGNORECASE)
-"""What stands behind a number and is no unit: 1st, 7 pm, 3 月."""
+_ORDINAL = re.compile(r"st|nd|rd|th|[ap]\.?m\.?|[月日号]", re.IGNORECASE)
+"""What stands behind a number and is no unit: 1st, 7 pm, 3月."""
 _PLAIN = {",": r"[0-9]+(?:,[0-9]*)?|,[0-9]+", ".": r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+"}
 _GROUPS = {
     ",": r"[1-9][0-9]{0,2}(?P<group>[. '’])[0-9]{3}(?:(?P=group)[0-9]{3})*(?:,[0-9]*)?",
-    ".": r"[0-9]{1,3}(?P<group>[, '’])[0-9]{3}(?:(?P=group)[0-9]{3})*(?:\.[0-9]*)?",
+    ".": r"(?:[0-9]{1,3}(?P<group>[, '’])[0-9]{3}(?:(?P=group)[0-9]{3})*|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3})(?:\.[0-9]*)?",
 }
 _BODY = {point: re.compile(f"(?:{_PLAIN[point]}|{_GROUPS[point]})") for point in ".,"}
+_INFINITE = re.compile(r"[+-]?(?:inf|infinity|∞)", re.IGNORECASE)
+FEW = 20
+"""Up to so many different texts may be labels that happen to have digits."""
 _CURRENCIES = {
     **dict.fromkeys(("usd", "us$"), "$"),
     **dict.fromkeys(("eur", "euro", "euros"), "€"),
@@ -105,6 +108,8 @@ def _parts(text: str) -> tuple[bool, str, float, str] | None:
     if len(text) > LONGEST or not (match := _PARTS.fullmatch(text)):
         return None
     if bool(match["open"]) != bool(match["close"]) or (match["after"] and _ORDINAL.fullmatch(match["after"])):
+        return None
+    if match["after"] == "年" and len(match["body"]) == 4:  # 2026年 is a date, 5年 five years
         return None
     signs = [sign for sign in (match["sign"], match["inner"], match["last"], match["open"]) if sign]
     units = {canonical(unit) for unit in (match["before"], match["after"]) if unit}
@@ -182,3 +187,27 @@ def _kind(body: str) -> str:
     if points:
         return "" if re.fullmatch(r"[1-9][0-9]{0,2}\.[0-9]{3}", body) else "."
     return ""
+
+
+def numeric_form(texts: Mapping[str, int], *, numbers: int = 0, delimiter: str = "") -> Forms | None:
+    """How the numbers of a column are written, of which `texts` says how often each text occurs, beside `numbers` other
+    cells that are numbers in any case; None where they are labels. One wrong text in a hundred does not make labels of
+    many different numbers, and infinity is a number, though no usable one."""
+    forms = form_of(texts, delimiter=delimiter)
+    wrong = [text for text in texts if not is_number(text, forms.form)]
+    right = len(texts) - len(wrong)
+    if wrong and (
+        right + numbers <= FEW or sum(map(texts.__getitem__, wrong)) > 0.01 * (numbers + sum(texts.values()))
+    ):
+        return None
+    if forms.form.point == "," and right <= FEW:  # "1,2" may be two labels
+        return None
+    return forms
+
+
+def is_number(text: str, form: NumberForm) -> bool:
+    try:
+        form.read(tidy(text))
+    except ValueError:
+        return _INFINITE.fullmatch(text.strip()) is not None
+    return True

@@ -20,6 +20,7 @@ ORDERS = {"date": "", "date_dmy": "dmy", "date_mdy": "mdy", "date_ymd": "ymd"}
 """Kinds of dates, and the order of day, month and year where they are numbers and the year does not come first."""
 PIVOT = 69
 """Years of two digits from here on are of the last century: 69 is 1969, 68 is 2068, as in POSIX."""
+PIVOT_NOTE = f"years of two digits are 19{PIVOT} to 20{PIVOT - 1}"
 
 _CLOCK = (
     r"(?P<half>上午|下午|[AaPp]\.?[Mm]\.?\s+)?\s*(?P<hour>\d{1,2})(?::|时|点)"
@@ -132,7 +133,7 @@ def order_of(texts: Sequence[str]) -> tuple[str, str]:
         if 2 * last < first:
             del right["ymd"]
         elif 2 * first < last and max(right["dmy"], right["mdy"]) < right["ymd"]:
-            return "ymd", f"years come first; years of two digits from {PIVOT} on are of the last century"
+            return "ymd", f"the year comes first; {PIVOT_NOTE}"
     best = max(right, key=right.__getitem__)
     example = matches[0][0]
     if right[best] < 0.9:
@@ -142,8 +143,7 @@ def order_of(texts: Sequence[str]) -> tuple[str, str]:
         why = "no day is above 12" if best in ("dmy", "mdy") and "ymd" not in others else "day and year look alike"
         return "?", f"in dates like {example} {why}, so nothing says whether the day or the month comes first"
     what = {"dmy": "the day comes first", "mdy": "the month comes first", "ymd": "the year comes first"}[best]
-    note = f"; years of two digits are 19{PIVOT} to 20{PIVOT - 1}" if short else ""
-    return best, f"{what}, as days above 12 show{note}"
+    return best, f"{what}, as days above 12 show" + (f"; {PIVOT_NOTE}" if short else "")
 
 
 def _share(texts: Sequence[str], order: str) -> float:

@@ -3,56 +3,68 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from consilience.core.number_forms import form_of, tidy
 from consilience.modalities.base import MISSING_MARKERS, ColumnSample
 from consilience.modalities.tabular.dates import order_of
 
 _LABEL, _TEXT, _SPLIT = "label", "text", "split"
-"""What can be done with such cells: each is a label (where they come back), they are words, they are several numbers."""
+"""What can be done with such cells: each is a label (where they come back), they are words, or several numbers."""
 _SHAPES: tuple[tuple[str, str, str], ...] = (
     ("web addresses", _TEXT, r"(?:https?|ftp)://\S+|www\.\S+"),
     ("e-mail addresses", _LABEL, r"[^@\s]+@[^@\s]+\.[^@\s]+"),
     ("UUIDs", _LABEL, r"\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?"),
-    ("IP addresses", _LABEL, r"(?:\d{1,3}\.){3}\d{1,3}(?::\d+|/\d+)?|(?=.*:.*:)[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}"),
+    ("IP addresses", _LABEL, r"(?:\d{1,3}\.){3}\d{1,3}(?::\d+|/\d+)?|(?=.*::|(?:[^:]+:){7})[0-9a-f:]{2,39}"),
     ("hashes or keys", _LABEL, r"(?=.*\d)(?=.*[a-f])(?:[0-9a-f]{2}){8,64}"),
     ("ISBNs", _LABEL, r"(?:ISBN[: ]*)?(?:97[89][- ])?\d{1,5}[- ]\d{1,7}[- ]\d{1,7}[- ][\dX]"),
     ("pairs of coordinates", _SPLIT, r"[(\[]?[+-]?\d{1,3}(?:\.\d+)?\s*[,;]\s*[+-]?\d{1,3}(?:\.\d+)?[)\]]?"),
     ("coordinates in degrees and minutes", _SPLIT, r"[NSEW]?\s*\d{1,3}\s*°.*"),
     ("version numbers", _LABEL, r"v?\d+\.\d+\.\d+(?:[.+-][\w.]+)?"),
     ("dates without a year", _SPLIT, r"\d{1,2}\s*月\s*\d{1,2}\s*[日号]|[a-z]{3,9}\.? \d{1,2}|\d{1,2}\.? [a-z]{3,9}"),
-    ("durations", _SPLIT, r"\d{1,4}:[0-5]\d(?::[0-5]\d(?:\.\d+)?)?|(?:\d+\s*[a-z]{1,7}\s*){2,4}|P(?:\d+[YMWD])*(?:T.*)?"),
+    ("durations", _SPLIT, r"\d{1,4}:[0-5]\d(?::[0-5]\d(?:\.\d+)?)?|(?:\d+\s*[a-z]{1,7}\s*){2,4}|PT?\d+[YMWDHS].*"),
     ("sizes of several numbers", _SPLIT, r"\d[\d.,]*\s*[a-z]{0,2}\s*(?:[x×*]\s*\d[\d.,]*\s*[a-z]{0,2}\s*){1,2}"),
     ("feet and inches", _SPLIT, r"\d{1,2}\s*(?:'|′|ft)\s*\d{0,2}(?:\.\d+)?\s*(?:\"|″|''|in)?"),
     ("ranges", _SPLIT, r"[<>≤≥]=?\s*\d\S*|\d[\d.,]*\s*(?:-|–|~|to|至|到)\s*\d[\d.,]*\s*\w{0,4}|\d[\d.,]*\s*\+"),
     ("fractions", _SPLIT, r"(?:\d+ )?\d+\s*/\s*\d+"),
     ("phone numbers", _LABEL, r"(?:\+|00)?\(?\d[\d\s().-]{5,18}\d(?:\s*(?:x|ext\.?)\s*\d+)?"),
 )  # fmt: skip
+_WITH_UNIT = re.compile(r"[^\d]{0,6}\d[\d.,' ]*\s*[^\d\s:][^\d]{0,15}[23]?")
 _PATTERNS = tuple((what, use, re.compile(pattern, re.IGNORECASE)) for what, use, pattern in _SHAPES)
 
 
 def hint(column: ColumnSample) -> str | None:
     """One sentence with the words to say; None where the cells look like nothing that is known here."""
-    cells = [c for c in column.cells if isinstance(c, str) and c.strip() not in MISSING_MARKERS]
-    texts = [tidy(cell) for cell in cells]
-    if not texts or len(texts) < 0.8 * len(column.cells):
-        return None
-    name, out = column.name, f"leave it out with --ignore {column.name}"
+    if (texts := _texts(column)) and (said := _shape(texts, column.name, (_SPLIT, _LABEL, _TEXT))):
+        return said
+    return None
+
+
+def doubt(column: ColumnSample) -> str | None:
+    """What to say of a column whose cells are taken for labels, though they are numbers or dates in disguise."""
+    return _shape(texts, column.name, (_SPLIT,)) if (texts := _texts(column)) else None
+
+
+def _texts(column: ColumnSample) -> list[str]:
+    texts = [tidy(c) for c in column.cells if isinstance(c, str) and c.strip() not in MISSING_MARKERS]
+    return texts if len(texts) >= 0.8 * len(column.cells) else []
+
+
+def _shape(texts: Sequence[str], name: str, uses: Collection[str]) -> str | None:
+    out = f"or leave it out with --ignore {name}"
     order, why = order_of(texts)
     if order == "?":
         ways = f"--input {name}=date_dmy:{name} (day first) or --input {name}=date_mdy:{name} (month first)"
-        return f"{why}; say it with {ways}"
+        return f"{why}; say it with {ways}, {out}"
     units = form_of(texts).units
-    if len(units) > 1 and _share(texts, re.compile(r"[^\d]{0,6}\d[\d.,' ]*\s*[^\d\s:][^\d]{0,15}[23]?")) >= 0.9:
-        shown = ", ".join(units[:4])
+    if len(units) > 1 and _share(texts, _WITH_UNIT) >= 0.9:
         return (
-            f"numbers in several units ({shown}), which are not mixed: bring them to one unit, take each for a label "
-            f"with --input {name}=category:{name}, or {out}"
+            f"numbers with several units ({', '.join(units[:4])}), which are not mixed: bring them to one unit, take "
+            f"each for a label with --input {name}=category:{name}, {out}"
         )
     for what, use, pattern in _PATTERNS:
         if _share(texts, pattern) >= 0.9:
-            return f"looks like {what}: {_advice(use, name)}, or {out}"
+            return f"looks like {what}: {_advice(use, name)}, {out}" if use in uses else None
     return None
 
 

@@ -1,4 +1,4 @@
-"""Raw cells to numbers, by the form of their column (core/number_forms.py). Needs no training data, knows no statistics."""
+"""Raw cells to numbers, by the form of their column (core/number_forms.py). Knows no training data, no statistics."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, time
 from typing import Any
 
@@ -13,7 +13,8 @@ import numpy as np
 
 from consilience.core.number_forms import EXACT, NOTHING, Forms, form_of, tidy
 from consilience.modalities.base import MISSING_MARKERS, ColumnSample, Evidence, is_blank
-from consilience.modalities.tabular.dates import ORDERS, order_of
+from consilience.modalities.tabular.dates import ORDERS, PIVOT_NOTE, order_of
+from consilience.modalities.tabular.hint import doubt
 from consilience.modalities.tabular.load import POINTS, category_parser, parser
 from consilience.modalities.tabular.numbers import Parser, Unusable
 
@@ -21,6 +22,7 @@ _CATEGORY = category_parser(MISSING_MARKERS)
 _MEDIA = r"jpe?g|png|gif|bmp|webp|tiff?|wav|mp3|flac|ogg|m4a|mp4|avi|mov|mkv|webm|txt|md|pdf|html?|json|csv|npy"
 _FILE = re.compile(rf"[a-z][a-z0-9+]*://.*|.*[\\/].*\.\w{{1,5}}|.*\.(?:{_MEDIA})", re.IGNORECASE | re.DOTALL)
 _COUNTER = re.compile(r"(\D*)(\d{1,15})(\D*)")
+_SHORT_YEAR = re.compile(r"[^\W\d_]{3}[\s/-]'?\d\d\b")
 KEPT = 64
 """Categories looked at when a column has many: about as many as are kept by default."""
 
@@ -58,6 +60,8 @@ def reading(column: ColumnSample, kind: str) -> Reading:
             return Reading(kind=kind, words=words, notes=(*said, why), clear=False)
         if order:
             return Reading(kind=f"date_{order}", words=words, notes=(*said, why))
+        if any(map(_SHORT_YEAR.search, texts)):
+            return Reading(kind=kind, words=words, notes=(*said, PIVOT_NOTE))
     return Reading(kind=kind, words=words, notes=said)
 
 
@@ -102,7 +106,8 @@ def sniff(column: ColumnSample) -> Evidence | None:
         return None
     for look in (_booleans, _compact_dates, _numbers, _dates, _times, _categories):
         if evidence := look(column, cells):
-            return evidence
+            more = doubt(column) if look is _categories else None
+            return replace(evidence, reason=f"{evidence.reason}; {more}") if more else evidence
     return None
 
 
