@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from consilience.core.errors import DataError
+from consilience.core.number_forms import EXACT
 from consilience.data.table import LazyColumn, Table
 
 _PLAIN = (str, int, bool, bytes, datetime, type(None))
@@ -109,7 +110,10 @@ _CHANGES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (PurePath, str),
     (int, int),
     (float, lambda v: plain(float(v))),
-    (Decimal, lambda v: plain(float(v))),
+    (
+        Decimal,
+        lambda v: int(v) if v.is_finite() and abs(v) >= EXACT and v == v.to_integral_value() else plain(float(v)),
+    ),
     (bytes | bytearray | memoryview, bytes),
 )
 

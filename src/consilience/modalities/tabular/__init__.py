@@ -62,7 +62,7 @@ class Tabular(Modality):
         """Names what each column holds and how it is written: what the config says, else the kind given for the column,
         else ("tabular") what the cells look like, else a category."""
         names = [column.name for column in columns]
-        keys = {"columns": config.columns, "units": config.units, "missing_words": config.missing_words}
+        keys: dict[str, Any] = {"columns": config.columns, "units": config.units, "missing_words": config.missing_words}
         strangers = [(key, name) for key, by_name in keys.items() for name in by_name if name not in names]
         if strangers:
             raise ConfigError(

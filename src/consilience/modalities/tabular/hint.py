@@ -9,10 +9,10 @@ from consilience.core.number_forms import form_of, tidy
 from consilience.modalities.base import MISSING_MARKERS, ColumnSample
 from consilience.modalities.tabular.dates import order_of
 
-_LABEL, _TEXT, _SPLIT = "label", "text", "split"
-"""What can be done with such cells: each is a label (where they come back), they are words, or several numbers."""
+_LABEL, _SPLIT = "label", "split"
+"""What such cells are: labels, where they come back, or several numbers in one."""
 _SHAPES: tuple[tuple[str, str, str], ...] = (
-    ("web addresses", _TEXT, r"(?:https?|ftp)://\S+|www\.\S+"),
+    ("web addresses", _LABEL, r"(?:https?|ftp)://\S+|www\.\S+"),
     ("e-mail addresses", _LABEL, r"[^@\s]+@[^@\s]+\.[^@\s]+"),
     ("UUIDs", _LABEL, r"\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?"),
     ("IP addresses", _LABEL, r"(?:\d{1,3}\.){3}\d{1,3}(?::\d+|/\d+)?|(?=.*::|(?:[^:]+:){7})[0-9a-f:]{2,39}"),
@@ -35,7 +35,7 @@ _PATTERNS = tuple((what, use, re.compile(pattern, re.IGNORECASE)) for what, use,
 
 def hint(column: ColumnSample) -> str | None:
     """One sentence with the words to say; None where the cells look like nothing that is known here."""
-    if (texts := _texts(column)) and (said := _shape(texts, column.name, (_SPLIT, _LABEL, _TEXT))):
+    if (texts := _texts(column)) and (said := _shape(texts, column.name, (_SPLIT, _LABEL))):
         return said
     return None
 
@@ -76,6 +76,4 @@ def _advice(use: str, name: str) -> str:
     if use == _SPLIT:
         own = "give each part a column of its own, as plain numbers"
         return f"{own}; or take each for a label with --input {name}=category:{name}"
-    if use == _TEXT:
-        return f"say --input {name}=text:{name} if their words matter, --input {name}=category:{name} if they repeat"
     return f"say --input {name}=category:{name} if they repeat and each stands for something"

@@ -29,12 +29,7 @@ def load_row(cell: Sequence[Any], config: Config) -> tuple[tuple[Value, ...] | N
 
     Raises BadCell when some part failed and nothing is left.
     """
-    plan = parsers(
-        tuple(config.columns.items()),
-        config.missing_markers,
-        tuple(config.units.items()),
-        tuple(config.missing_words.items()),
-    )
+    plan = _plan(config)
     try:
         values = tuple([parse(part) for parse, part in zip(plan, cell, strict=True)])
         return (None if values.count(None) == len(values) else values), []
@@ -69,14 +64,29 @@ def _show(part: Any) -> str:
         return type(part).__name__
 
 
+_last: tuple[Config | None, tuple[Parser, ...]] = (None, ())
+
+
+def _plan(config: Config) -> tuple[Parser, ...]:
+    """One parser per column. Rows come a table at a time, so that the last config is nearly always the next."""
+    global _last
+    known, plan = _last
+    if known is not config:
+        columns = tuple(config.columns.items())
+        plan = _parsers(
+            columns, config.missing_markers, tuple(config.units.items()), tuple(config.missing_words.items())
+        )
+        _last = config, plan
+    return plan
+
+
 @lru_cache(maxsize=64)
-def parsers(
+def _parsers(
     columns: tuple[tuple[str, str], ...],
     markers: tuple[str, ...],
-    units: tuple[tuple[str, str], ...] = (),
-    words: tuple[tuple[str, tuple[str, ...]], ...] = (),
+    units: tuple[tuple[str, str], ...],
+    words: tuple[tuple[str, tuple[str, ...]], ...],
 ) -> tuple[Parser, ...]:
-    """One parser per column. Cached by content: a table of a million rows builds them once."""
     unit, more = dict(units), dict(words)
     return tuple(parser(kind, (*markers, *more.get(name, ())), unit.get(name, "")) for name, kind in columns)
 

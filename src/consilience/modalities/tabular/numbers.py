@@ -26,12 +26,14 @@ def number_parser(markers: tuple[str, ...], *, point: str = ".", unit: str = "")
     words = frozenset(markers)
     numeric = frozenset(v for v in map(_plain, markers) if v is not None and math.isfinite(v))
     form = NumberForm(point=point, unit=unit)
+    plain = _plain if point == "." else _plain_without_point
+    exact = float(EXACT)
 
     def number(cell: Any) -> float | int | None:
         if cell is None:
             return None
         if isinstance(cell, str):
-            value = _plain(cell) if point == "." or "." not in cell else None
+            value = plain(cell)
             if value is None:
                 text = tidy(cell)
                 if not text or text in words:
@@ -40,10 +42,11 @@ def number_parser(markers: tuple[str, ...], *, point: str = ".", unit: str = "")
                     value = form.read(text)
                 except ValueError as error:
                     raise Unusable(str(error)) from None
-            elif value - value != 0.0:
-                if cell.strip() in words:  # "nan" is both; "inf" may be a marker
+            elif -exact < value < exact:
+                return None if numeric and value in numeric else value
+            else:
+                if value - value != 0.0 and cell.strip() in words:  # "nan" is both; "inf" may be a marker
                     return None
-            elif not -EXACT < value < EXACT:
                 value = _whole(cell, value)
         elif type(cell) is float:
             value = cell
@@ -66,10 +69,15 @@ def _plain(text: str) -> float | None:
     return None if "_" in text else value  # float("1_000") works in Python and is an identifier anywhere else
 
 
+def _plain_without_point(text: str) -> float | None:
+    """Where commas are for decimals, 1.234 is left to the form."""
+    return None if "." in text else _plain(text)
+
+
 def _whole(text: str, value: float) -> float | int:
-    """The exact number of a text that float() has rounded, where it is whole."""
+    """The exact number of a text that float() may have rounded, where it is whole."""
     try:
-        return int(text)
+        return value if value - value != 0.0 else int(text)
     except ValueError:  # 1e20
         return value
 

@@ -183,7 +183,7 @@ def _numbers(column: ColumnSample, cells: Sequence[Any]) -> Evidence | None:
         notes.append("some have a percent sign and others none: 12 % is read as 0.12, 12 as 12")
     if any(abs(value) >= EXACT for value in distinct):
         notes.append("large whole numbers, kept exact")
-    return Evidence(strength=0.75 if mixed else 0.9, reason="; ".join(notes), kind=how.kind)
+    return Evidence(strength=0.75 if mixed else 0.9, reason="; ".join(notes), kind=how.kind, missing=how.words)
 
 
 def _counts_up(values: Sequence[float], rows: int) -> bool:
@@ -219,7 +219,8 @@ def _moments(how: Reading, cells: Sequence[Any], what: str, name: str) -> Eviden
     notes = [what or f"{_share(len(values), len(cells))} of the cells are {name}", *how.notes]
     if len(values) < len(cells):
         notes.append(f"{len(cells) - len(values):,} of {len(cells):,} looked at are not and would count as missing")
-    return Evidence(strength=0.9, reason="; ".join(notes) + _constant_note(len(set(values)) == 1), kind=how.kind)
+    reason = "; ".join(notes) + _constant_note(len(set(values)) == 1)
+    return Evidence(strength=0.9, reason=reason, kind=how.kind, missing=how.words)
 
 
 def _categories(column: ColumnSample, cells: Sequence[Any]) -> Evidence | None:
