@@ -6,6 +6,7 @@ The form is decided once, from the column as a whole, and every cell is then rea
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections import Counter
@@ -99,7 +100,7 @@ class NumberForm:
         value: float | int = float(plain)
         if scale != 1.0:
             value = value / 100 if scale == 1e-2 else value * scale
-        elif abs(value) >= EXACT and plain.isdecimal():
+        elif EXACT <= value < math.inf and plain.isdecimal():
             value = int(plain)
         return -value if negative else value
 
@@ -119,6 +120,11 @@ def _parts(text: str) -> tuple[bool, str, float, str] | None:
     scale = 1.0 if not match["scale"] else _SCALES[match["scale"].rstrip(".").lower()]
     body = match["body"] + (match["power"] or "").lower()
     return bool(signs) and signs[0] != "+", body, scale, next(iter(units), "")
+
+
+def looks_numeric(text: str) -> bool:
+    """Whether a tidy text is a number in some form."""
+    return _parts(text) is not None
 
 
 def canonical(unit: str) -> str:

@@ -70,16 +70,21 @@ class Tabular(Modality):
             )
         found: dict[str, Any] = {}
         units, words = dict(config.units), dict(config.missing_words)
+        problems: list[str] = []
         for column, kind in zip(columns, kinds, strict=True):
             if kind == self.name:
                 evidence = sniff(column)
                 kind = evidence.kind if evidence else "category"
             how = reading(column, config.columns.get(column.name, kind))
+            if not how.clear and how.kind == "date":
+                problems.append(f"column {column.name!r}: {how.notes[-1]}; say it with the kind date_dmy or date_mdy")
             found[column.name] = config.columns.get(column.name, how.kind)
             if how.unit:
                 units.setdefault(column.name, how.unit)
             if how.words:
                 words.setdefault(column.name, how.words)
+        if problems:
+            raise ConfigError(problems)
         return replace(config, columns=found, units=units, missing_words=words)
 
     def key(self, cell: tuple[Any, ...]) -> Hashable:

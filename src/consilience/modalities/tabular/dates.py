@@ -118,11 +118,31 @@ def time_parser(markers: tuple[str, ...]) -> Parser:
     return parse
 
 
+def looks_like_date(text: str) -> bool:
+    """Whether a tidy text is a date in some order."""
+    try:
+        _date_of_text(text, "")
+    except Unusable:
+        return _NUMERIC.fullmatch(text) is not None
+    return True
+
+
+def looks_like_time(text: str) -> bool:
+    """Whether a tidy text is a time of day."""
+    try:
+        _time_of_text(text)
+    except Unusable:
+        return False
+    return True
+
+
 def order_of(texts: Sequence[str]) -> tuple[str, str]:
     """The order of day, month and year that dates like 03/04/2023 of one column have, and why; ("", "") where they are
     no such dates, ("?", why) where nothing says which is the day."""
+    if not any(_NUMERIC.fullmatch(tidy(text)) for text in texts[:20]):
+        return "", ""
     matches = [match for text in texts if (match := _NUMERIC.fullmatch(tidy(text)))]
-    if not texts or len(matches) < 0.9 * len(texts):
+    if len(matches) < 0.9 * len(texts):
         return "", ""
     short = any(len(match[4]) == 2 for match in matches)
     if all(match[2] == "." and len(match[4]) == 4 for match in matches) and all(int(m[3]) <= 12 for m in matches):

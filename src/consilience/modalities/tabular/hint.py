@@ -12,7 +12,6 @@ from consilience.modalities.tabular.dates import order_of
 _LABEL, _SPLIT = "label", "split"
 """What such cells are: labels, where they come back, or several numbers in one."""
 _SHAPES: tuple[tuple[str, str, str], ...] = (
-    ("web addresses", _LABEL, r"(?:https?|ftp)://\S+|www\.\S+"),
     ("e-mail addresses", _LABEL, r"[^@\s]+@[^@\s]+\.[^@\s]+"),
     ("UUIDs", _LABEL, r"\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?"),
     ("IP addresses", _LABEL, r"(?:\d{1,3}\.){3}\d{1,3}(?::\d+|/\d+)?|(?=.*::|(?:[^:]+:){7})[0-9a-f:]{2,39}"),
@@ -29,6 +28,7 @@ _SHAPES: tuple[tuple[str, str, str], ...] = (
     ("fractions", _SPLIT, r"(?:\d+ )?\d+\s*/\s*\d+"),
     ("phone numbers", _LABEL, r"(?:\+|00)?\(?\d[\d\s().-]{5,18}\d(?:\s*(?:x|ext\.?)\s*\d+)?"),
 )  # fmt: skip
+_DIGIT = re.compile(r"\d")
 _WITH_UNIT = re.compile(r"[^\d]{0,6}\d[\d.,' ]*\s*[^\d\s:][^\d]{0,15}[23]?")
 _PATTERNS = tuple((what, use, re.compile(pattern, re.IGNORECASE)) for what, use, pattern in _SHAPES)
 
@@ -46,29 +46,33 @@ def doubt(column: ColumnSample) -> str | None:
 
 
 def _texts(column: ColumnSample) -> list[str]:
+    """The tidy cells, where most are texts with a digit."""
+    if sum(isinstance(c, str) and _DIGIT.search(c) is not None for c in column.cells[:20]) < min(10, len(column.cells)):
+        return []
     texts = [tidy(c) for c in column.cells if isinstance(c, str) and c.strip() not in MISSING_MARKERS]
     return texts if len(texts) >= 0.8 * len(column.cells) else []
 
 
 def _shape(texts: Sequence[str], name: str, uses: Collection[str]) -> str | None:
-    out = f"or leave it out with --ignore {name}"
     order, why = order_of(texts)
     if order == "?":
         ways = f"--input {name}=date_dmy:{name} (day first) or --input {name}=date_mdy:{name} (month first)"
-        return f"{why}; say it with {ways}, {out}"
-    units = form_of(texts).units
-    if len(units) > 1 and _share(texts, _WITH_UNIT) >= 0.9:
+        return f"{why}; say it with {ways}"
+    units = form_of(texts).units if _share(texts, _WITH_UNIT) >= 0.9 else ()
+    if len(units) > 1:
         return (
-            f"numbers with several units ({', '.join(units[:4])}), which are not mixed: bring them to one unit, take "
-            f"each for a label with --input {name}=category:{name}, {out}"
+            f"numbers with several units ({', '.join(units[:4])}), which are not mixed: bring them to one unit, or "
+            f"take each for a label with --input {name}=category:{name}"
         )
     for what, use, pattern in _PATTERNS:
         if _share(texts, pattern) >= 0.9:
-            return f"looks like {what}: {_advice(use, name)}, {out}" if use in uses else None
+            return f"looks like {what}: {_advice(use, name)}" if use in uses else None
     return None
 
 
 def _share(texts: Sequence[str], pattern: re.Pattern[str]) -> float:
+    if len(texts) > 20 and _share(texts[:20], pattern) < 0.5:
+        return 0.0
     return sum(len(text) <= 200 and pattern.fullmatch(text) is not None for text in texts) / len(texts)
 
 

@@ -61,6 +61,11 @@ def number_parser(markers: tuple[str, ...], *, point: str = ".", unit: str = "")
     return number
 
 
+def is_plain(text: str) -> bool:
+    """Whether a text is a number in whatever form numbers are."""
+    return _plain(text) is not None
+
+
 def _plain(text: str) -> float | None:
     try:
         value = float(text)

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, time
 from typing import Any
 
 import numpy as np
 
-from consilience.core.number_forms import EXACT, NOTHING, Forms, form_of, tidy
+from consilience.core.number_forms import EXACT, FEW, NOTHING, Forms, form_of, looks_numeric, tidy
 from consilience.modalities.base import MISSING_MARKERS, ColumnSample, Evidence, is_blank
-from consilience.modalities.tabular.dates import ORDERS, PIVOT_NOTE, order_of
+from consilience.modalities.tabular.dates import ORDERS, PIVOT_NOTE, looks_like_date, looks_like_time, order_of
 from consilience.modalities.tabular.hint import doubt
 from consilience.modalities.tabular.load import POINTS, category_parser, parser
-from consilience.modalities.tabular.numbers import Parser, Unusable
+from consilience.modalities.tabular.numbers import Parser, Unusable, is_plain
 
 _CATEGORY = category_parser(MISSING_MARKERS)
 _MEDIA = r"jpe?g|png|gif|bmp|webp|tiff?|wav|mp3|flac|ogg|m4a|mp4|avi|mov|mkv|webm|txt|md|pdf|html?|json|csv|npy"
 _FILE = re.compile(rf"[a-z][a-z0-9+]*://.*|.*[\\/].*\.\w{{1,5}}|.*\.(?:{_MEDIA})", re.IGNORECASE | re.DOTALL)
 _COUNTER = re.compile(r"(\D*)(\d{1,15})(\D*)")
-_SHORT_YEAR = re.compile(r"[^\W\d_]{3}[\s/-]'?\d\d\b")
+_SHORT_YEAR = re.compile(r"\s*\d{1,2}[\s/-][^\W\d_]{3,10}[\s/-]'?\d\d(?!\d)")
+FIRST = 50
+"""Cells looked at before all are."""
+_DIGIT = re.compile(r"\d")
 KEPT = 64
 """Categories looked at when a column has many: about as many as are kept by default."""
 
@@ -48,8 +51,12 @@ class Reading:
 
 def reading(column: ColumnSample, kind: str) -> Reading:
     """How a column that holds this kind is written."""
+    if kind not in POINTS and kind not in ORDERS and kind != "time":
+        return Reading(kind=kind)
     texts = [c for c in column.cells if isinstance(c, str) and not _is_marker(c)]
-    words = _words(column, texts, kind) if kind in POINTS or kind in ORDERS or kind == "time" else ()
+    if kind == "number" and all(map(is_plain, texts)):
+        return Reading(kind=kind)
+    words = _words(column, texts)
     texts = [text for text in texts if text.strip() not in words] if words else texts
     said = (f"{_listed(words)} counted as missing",) if words else ()
     if kind in POINTS:
@@ -60,7 +67,7 @@ def reading(column: ColumnSample, kind: str) -> Reading:
             return Reading(kind=kind, words=words, notes=(*said, why), clear=False)
         if order:
             return Reading(kind=f"date_{order}", words=words, notes=(*said, why))
-        if any(map(_SHORT_YEAR.search, texts)):
+        if any(map(_SHORT_YEAR.match, texts)):
             return Reading(kind=kind, words=words, notes=(*said, PIVOT_NOTE))
     return Reading(kind=kind, words=words, notes=said)
 
@@ -84,14 +91,15 @@ def _number_reading(
     return Reading(kind=kind, unit=forms.form.unit, words=words, notes=tuple(notes), clear=len(forms.units) < 2)
 
 
-def _words(column: ColumnSample, texts: Sequence[str], kind: str) -> tuple[str, ...]:
+def _words(column: ColumnSample, texts: Sequence[str]) -> tuple[str, ...]:
     """The texts of a column that mean missing: known words for nothing, or the one word that comes again and again
     among many different numbers."""
     counts = Counter(text.strip() for text in texts)
-    known = {word for word in counts if tidy(word).lower() in NOTHING}
-    letters = [word for word in counts if word not in known and not re.search(r"\d", word)]
-    if len(letters) == 1 and counts[letters[0]] >= 3 and column.distinct > 20:
-        known.add(letters[0])
+    words = [word for word in counts if len(word) <= 40 and not _DIGIT.search(word)]
+    known = [word for word in words if tidy(word).lower() in NOTHING]
+    others = set(words).difference(known)
+    if len(others) == 1 and counts[word := others.pop()] >= 3 and column.distinct > FEW:
+        known.append(word)
     return tuple(sorted(known))
 
 
@@ -131,6 +139,12 @@ def _share(part: int, whole: int) -> str:
     return f"{100 if part == whole else min(99, round(100 * part / whole))} %"
 
 
+def _some(cells: Sequence[Any], is_one: Callable[[str], bool]) -> bool:
+    """Whether a closer look is worth it: of the first texts any is such a one, or there are cells that are no texts."""
+    first = cells[:FIRST]
+    return any(not isinstance(c, str) or (len(c) <= 80 and _DIGIT.search(c) and is_one(tidy(c))) for c in first)
+
+
 def _booleans(column: ColumnSample, cells: Sequence[Any]) -> Evidence | None:
     if all(
         isinstance(c, bool | np.bool_) or (isinstance(c, str) and c.strip().lower() in ("true", "false")) for c in cells
@@ -154,10 +168,12 @@ def _compact_dates(column: ColumnSample, cells: Sequence[Any]) -> Evidence | Non
 
 
 def _numbers(column: ColumnSample, cells: Sequence[Any]) -> Evidence | None:
+    if not _some(cells, looks_numeric):
+        return None
     how = reading(column, "number")
     cells = [c for c in cells if not (isinstance(c, str) and c.strip() in how.words)] if how.words else cells
     values = _parsed(how.parse, cells)
-    if len(values) < 0.8 * len(cells) or not values:
+    if len(values) < 0.8 * len(cells) or not _enough(values, how, column):
         return None
     mixed = len(values) < 0.95 * len(cells)
     distinct = set(values)
@@ -186,6 +202,11 @@ def _numbers(column: ColumnSample, cells: Sequence[Any]) -> Evidence | None:
     return Evidence(strength=0.75 if mixed else 0.9, reason="; ".join(notes), kind=how.kind, missing=how.words)
 
 
+def _enough(values: Sequence[Any], how: Reading, column: ColumnSample) -> bool:
+    """Beside words for nothing a few numbers must be there: "none" and one "5" are labels."""
+    return len(values) >= max(3, 0.05 * len(column.cells)) if how.words else bool(values)
+
+
 def _counts_up(values: Sequence[float], rows: int) -> bool:
     """All different whole numbers: equally spaced, or packed so densely that they number the rows of the table."""
     if len(values) < 10:
@@ -197,24 +218,26 @@ def _counts_up(values: Sequence[float], rows: int) -> bool:
 
 
 def _dates(column: ColumnSample, cells: Sequence[Any]) -> Evidence | None:
+    if not _some(cells, looks_like_date):
+        return None
     how = reading(column, "date")
     if not how.clear:
         return None
     objects = sum(isinstance(c, date | np.datetime64) for c in cells)
     what = "the cells are dates" if objects == len(cells) else ""
-    return _moments(how, cells, what, "dates")
+    return _moments(how, column, cells, what, "dates")
 
 
 def _times(column: ColumnSample, cells: Sequence[Any]) -> Evidence | None:
-    if not all(isinstance(c, str | time) for c in cells):
+    if not all(isinstance(c, str | time) for c in cells) or not _some(cells, looks_like_time):
         return None
-    return _moments(reading(column, "time"), cells, "", "times of day")
+    return _moments(reading(column, "time"), column, cells, "", "times of day")
 
 
-def _moments(how: Reading, cells: Sequence[Any], what: str, name: str) -> Evidence | None:
+def _moments(how: Reading, column: ColumnSample, cells: Sequence[Any], what: str, name: str) -> Evidence | None:
     cells = [c for c in cells if not (isinstance(c, str) and c.strip() in how.words)] if how.words else cells
     values = _parsed(how.parse, cells)
-    if len(values) < 0.9 * len(cells) or not values:
+    if len(values) < 0.9 * len(cells) or not _enough(values, how, column):
         return None
     notes = [what or f"{_share(len(values), len(cells))} of the cells are {name}", *how.notes]
     if len(values) < len(cells):
