@@ -144,6 +144,8 @@ class Forms:
     """Every number has one comma before exactly three digits, and nothing says whether it parts thousands."""
     units: tuple[str, ...] = ()
     """The units seen, the most frequent first; more than one: they are not mixed."""
+    without: int = 0
+    """Numbers without the unit that the others have."""
     example: str = ""
 
 
@@ -173,8 +175,11 @@ def form_of(texts: Iterable[str], *, delimiter: str = "") -> Forms:
             comma = True
         else:  # 950 beside 1,709: with a decimal comma it would be 950,000
             ambiguous = not bare or carried < 3
-    form = NumberForm(point="," if comma else ".", unit=named[0] if named else "")
-    return Forms(form=form, ambiguous=ambiguous, units=named, example=first.get("," if comma else "?", ""))
+    # Of a unit that only a few have, the others are hardly in: these few are another form.
+    unit = named[0] if named and units[named[0]] >= units[""] else ""
+    form = NumberForm(point="," if comma else ".", unit=unit)
+    example = first.get("," if comma else "?", "")
+    return Forms(form=form, ambiguous=ambiguous, units=named, without=units[""] if unit else 0, example=example)
 
 
 def _kind(body: str) -> str:
@@ -203,9 +208,8 @@ def numeric_form(texts: Mapping[str, int], *, numbers: int = 0, delimiter: str =
     forms = form_of(texts, delimiter=delimiter)
     wrong = [text for text in texts if not is_number(text, forms.form)]
     right = len(texts) - len(wrong)
-    if wrong and (
-        right + numbers <= FEW or sum(map(texts.__getitem__, wrong)) > 0.01 * (numbers + sum(texts.values()))
-    ):
+    most = max(1, 0.01 * (numbers + sum(texts.values())))
+    if wrong and (right + numbers <= FEW or sum(map(texts.__getitem__, wrong)) > most):
         return None
     if forms.form.point == "," and right <= FEW:  # "1,2" may be two labels
         return None

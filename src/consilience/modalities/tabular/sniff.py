@@ -85,9 +85,10 @@ def _number_reading(
             f"{column.name}=number_comma:{column.name}"
         )
     if forms.form.unit:
-        notes.append(f"their unit is {forms.form.unit}")
-    if len(forms.units) > 1:
-        notes.append(f"other units too ({', '.join(forms.units[1:4])}), which are not converted")
+        bare = f", also of {forms.without:,} without one" if forms.without else ""
+        notes.append(f"their unit is {forms.form.unit}{bare}")
+    if others := [unit for unit in forms.units if unit != forms.form.unit]:
+        notes.append(f"other units too ({', '.join(others[:3])}), which are not converted")
     return Reading(kind=kind, unit=forms.form.unit, words=words, notes=tuple(notes), clear=len(forms.units) < 2)
 
 

@@ -8,6 +8,7 @@ Shape legend: U cells, K places of one column in the matrix.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -42,9 +43,10 @@ class NumberColumn:
 
     `origin`: the smallest training number, where float32 alone would make different numbers equal (ids, time stamps),
     else 0. A whole number, however large, is taken from another exactly.
-    `knots`: quantiles of the training rows at equal steps, or every distinct number where even their distances from the
-    origin are equal in float32 (empty: no rank). A number's rank among the training rows is read off between them; a
-    linear model then has a second, outlier-proof shape of the number to lean on.
+    `knots`: quantiles of the training rows at equal steps (empty: no rank). A number's rank among the training rows is
+    read off between them; a linear model then has a second, outlier-proof shape of the number to lean on.
+    `codes`: every distinct number, where even their distances from the origin are equal in float32; the rank is then
+    their place among these.
     """
 
     name: str
@@ -55,20 +57,16 @@ class NumberColumn:
     gaps: bool
     knots: tuple[float, ...] = ()
     origin: float | int = 0
+    codes: tuple[float | int, ...] = ()
 
     @classmethod
     def fit(cls, name: str, parts: Parts, weights: np.ndarray, config: Config) -> NumberColumn:
-        origin = _origin(parts, weights)
+        origin, codes = _origin(parts, weights)
         counted = count(numbers(parts, origin), weights)
         log = not origin and config.log == "auto" and _deserves_log(counted.values, counted.clipped(config.tail))
         if log:
             counted = count(_signed_log(counted.values), counted.counts)
         mean, scale = centre_and_scale(counted, config.tail)
-        knots: tuple[float, ...] = ()
-        if len(counted.values) <= _MOST_CODES and _alike(counted.values, len(counted.values)):
-            knots = tuple(counted.values.tolist())
-        elif config.ranks and len(counted.values) >= _FEW:
-            knots = counted.quantiles(_KNOTS)
         return cls(
             name=name,
             mean=mean,
@@ -76,8 +74,9 @@ class NumberColumn:
             log=log,
             constant=len(counted.values) < 2,
             gaps=_has_gaps(parts, weights),
-            knots=knots,
+            knots=counted.quantiles(_KNOTS) if config.ranks and not codes and len(counted.values) >= _FEW else (),
             origin=origin,
+            codes=codes,
         )
 
     def scaled(self, parts: Parts, limit: float) -> np.ndarray:
@@ -90,7 +89,13 @@ class NumberColumn:
             parts, self.origin
         )  # trees split a skewed number and its logarithm alike; a linear model does not
         shaped = np.clip(_signed_log(raw) if self.log else raw, -LARGEST, LARGEST)
-        columns = [shaped, self._rank(shaped)] if self.knots else [shaped]
+        columns = [shaped]
+        if self.codes:
+            last = max(1, len(self.codes) - 1)
+            places = [None if p is None else bisect_left(self.codes, _exact(p)) / last for p in parts]
+            columns.append(np.array(places, np.float64))
+        elif self.knots:
+            columns.append(self._rank(shaped))
         return np.column_stack(columns).astype(np.float32)
 
     def _rank(self, shaped: np.ndarray) -> np.ndarray:
@@ -102,7 +107,7 @@ class NumberColumn:
     @property
     def raw_names(self) -> tuple[str, ...]:
         name = f"log {self.name}" if self.log else self.name
-        return (name, f"{self.name}: rank") if self.knots else (name,)
+        return (name, f"{self.name}: rank") if self.knots or self.codes else (name,)
 
     @property
     def width(self) -> int:
@@ -290,23 +295,24 @@ def _exact(part: float | int) -> float | int:
     return int(part) if isinstance(part, float) and part.is_integer() else part
 
 
-def _origin(parts: Parts, weights: np.ndarray) -> float | int:
-    """What to take away from the numbers of a column before they become float32; 0 where nothing is lost. Usually the
-    smallest; where a few lie far from all others (-1 among account ids), one in the middle."""
+def _origin(parts: Parts, weights: np.ndarray) -> tuple[float | int, tuple[float | int, ...]]:
+    """What to take away from the numbers of a column before they become float32 (0 where nothing is lost, usually the
+    smallest, where a few lie far from all others, as -1 among account ids, one in the middle), and all distinct numbers
+    where that does not help."""
     rounded = np.array(parts, np.float64)
     values = np.unique(rounded[~np.isnan(rounded) & (weights > 0)])
     if not len(values) or max(-values[0], values[-1]) >= HUGE:
-        return 0
+        return 0, ()
     largest, span = max(-values[0], values[-1]), values[-1] - values[0]
     near = largest <= _FAR * span or len(values) < 2
     if near and largest < EXACT and not _alike(values, len(values)):
-        return 0
+        return 0, ()
     counts = zip(parts, weights.tolist(), strict=True)
     exact = sorted({_exact(part) for part, weight in counts if part is not None and weight > 0})
     for origin in (0, exact[0], exact[len(exact) // 2])[0 if near else 1 :]:
         if not _alike(np.array([value - origin for value in exact], np.float64), len(exact)):
-            return origin
-    return exact[0] if largest >= EXACT or not near else 0
+            return origin, ()
+    return exact[0] if largest >= EXACT or not near else 0, tuple(exact) if len(exact) <= _MOST_CODES else ()
 
 
 def _alike(values: np.ndarray, distinct: int) -> bool:
