@@ -83,6 +83,7 @@ class _Choice:
     modality: str
     kind: str
     reason: str
+    missing: tuple[str, ...] = ()
     beside: Mapping[str, Evidence] = field(default_factory=dict)
     """What other modalities read of the same column, by their name."""
 
@@ -236,17 +237,19 @@ def _claim(column: ColumnSample, parts: Mapping[str, Modality]) -> _Choice | Non
         return None
     others = {name: evidence for name, evidence in beside.items() if name != best[0]}
     said = "".join(f"; {evidence.reason}" for evidence in others.values())
-    return _Choice(column=column.name, modality=best[0], kind=best[1].kind, reason=best[1].reason + said, beside=others)
+    name, own = best
+    reason = own.reason + said
+    return _Choice(column=column.name, modality=name, kind=own.kind, reason=reason, missing=own.missing, beside=others)
 
 
 def _assign(name: str, modality: str, kind: str, column: ColumnSample, parts: Mapping[str, Modality]) -> _Choice:
     """A column the user gave to an input. When they named the modality alone, it says which of its kinds this is."""
-    part, reason = parts[modality], f"assigned to input {name!r}"
+    part, reason, missing = parts[modality], f"assigned to input {name!r}", tuple[str, ...]()
     if kind == part.kinds[0] and len(part.kinds) > 1 and column.cells:
         evidence = part.sniff(column)
         if evidence is not None:
-            kind, reason = evidence.kind, f"{reason}; {evidence.reason}"
-    return _Choice(column=column.name, modality=modality, kind=kind, reason=reason)
+            kind, reason, missing = evidence.kind, f"{reason}; {evidence.reason}", evidence.missing
+    return _Choice(column=column.name, modality=modality, kind=kind, reason=reason, missing=missing)
 
 
 def _group(
@@ -313,7 +316,7 @@ def _report(
             distinct=0,
             examples=(),
         )
-    markers = () if choice is None else parts[choice.modality].markers
+    markers = () if choice is None else (*parts[choice.modality].markers, *choice.missing)
     if target and holds_numbers(table[column]):
         markers = MISSING_MARKERS
     present, distinct = count(table[column], markers)

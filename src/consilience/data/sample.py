@@ -39,7 +39,14 @@ def sample(table: Table, column: str) -> ColumnSample:
     if isinstance(cells, LazyColumn) and cells.block < BLOCK:  # large values: not too many of them
         sizes = np.cumsum([len(cell) if isinstance(cell, str | bytes) else 0 for cell in chosen])
         chosen = chosen[: max(1, int(np.searchsorted(sizes, HEAVY, side="right")))]
-    return ColumnSample(name=column, cells=chosen, rows=len(table), distinct=len(set(chosen)), root=table.root)
+    return ColumnSample(
+        name=column,
+        cells=chosen,
+        rows=len(table),
+        distinct=len(set(chosen)),
+        root=table.root,
+        delimiter=table.delimiter,
+    )
 
 
 def _shuffled(cells: list[Any]) -> list[Any] | None:

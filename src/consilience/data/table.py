@@ -124,6 +124,8 @@ class Table:
     """The files of a table that comes from several, and ..."""
     file_of: np.ndarray | None = None
     """... [N] which of them each row is in."""
+    delimiter: str = ""
+    """What parts the cells of a CSV or TSV."""
     labels: tuple[str, ...] = ()
     """Columns that only name a row: nobody learns from them unless told to."""
     notes: tuple[str, ...] = ()

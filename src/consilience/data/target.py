@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from consilience.core.errors import DataError
+from consilience.core.number_forms import numeric_form
 from consilience.data.table import BLOCK, LazyColumn, Rows, Table, blocks, pick
 from consilience.modalities.base import MISSING_MARKERS, blanks, is_blank
 
@@ -47,16 +50,18 @@ def answered(table: Table, columns: Sequence[str]) -> np.ndarray:
 
 
 def holds_numbers(column: Sequence[Any]) -> bool:
-    """Whether a target's cells are numbers, but for empty ones and words such as NA that data frames write for those.
-    Among labels such a word may be one of them."""
-    kinds: set[type] = set()
-    texts: set[str] = set()
+    """Whether a target's cells are numbers, however they are written, but for empty ones and words such as NA that data
+    frames write for those. Among labels such a word may be one of them."""
+    kinds: Counter[type] = Counter()
+    texts: Counter[str] = Counter()
     for block in blocks(column):
-        kinds |= set(map(type, block))
-        texts |= {cell.strip() for cell in block if isinstance(cell, str)}
-    words = texts.difference(MISSING_MARKERS, ("",))
-    typed = kinds - {str, type(None)}
-    return bool(words or typed) and typed <= {int, float} and all(map(_is_number, words))
+        kinds.update(map(type, block))
+        texts.update(cell.strip() for cell in block if isinstance(cell, str))
+    words = {text: times for text, times in texts.items() if text and text not in MISSING_MARKERS}
+    typed = {kind: times for kind, times in kinds.items() if kind not in (str, type(None))}
+    if not (words or typed) or not set(typed) <= {int, float, Decimal}:
+        return False
+    return numeric_form(words, numbers=sum(typed.values())) is not None
 
 
 def emptied(table: Table, columns: Sequence[str]) -> Table:
@@ -70,14 +75,6 @@ def emptied(table: Table, columns: Sequence[str]) -> Table:
 
     some = {name: without_words(table[name]) for name in columns if name in table.columns}
     return replace(table, columns={**table.columns, **some}) if some else table
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def weights_of(table: Table, column: str) -> np.ndarray:

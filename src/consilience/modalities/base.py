@@ -49,6 +49,8 @@ class ColumnSample:
     """Distinct cells in the sample."""
     root: Path
     """Where relative paths start."""
+    delimiter: str = ""
+    """What parts the cells of the file, where it is a text file: beside semicolons, commas are for decimals."""
 
     @cached_property
     def without_markers(self) -> ColumnSample:
@@ -107,6 +109,8 @@ class Evidence:
     """Why, in words a user understands, e.g. "98 % of the cells are paths to pictures"."""
     kind: str
     """The modality's own name for such a column: the modality's name, or e.g. "number", "category", "date"."""
+    missing: tuple[str, ...] = ()
+    """Words in this column that mean missing, beside the modality's `markers`."""
     beside: str = ""
     """Not a claim on the column, but on a part of it that its owner does not read: an input COLUMN.BESIDE is made of
     it, if another modality owns the column."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
+
+from consilience.core.number_forms import Forms, NumberForm, numeric_form
 
 Line = Callable[[int], int]
 """Place of a cell in what was given, from 0 -> what a user calls its row."""
@@ -42,6 +45,20 @@ def label_number(cell: Any) -> float | None:
         return float(cell)
     except (TypeError, ValueError):
         return None
+
+
+def number_forms(cells: Iterable[Any]) -> Forms | None:
+    """How the cells of a target are written as numbers; None where they are labels."""
+    texts: Counter[str] = Counter()
+    numbers = 0
+    for cell in cells:
+        if isinstance(cell, str):
+            texts[cell.strip()] += 1
+        elif label_number(cell) is None:
+            return None
+        else:
+            numbers += 1
+    return numeric_form(texts, numbers=numbers) if texts else Forms(form=NumberForm())
 
 
 def short(cell: Any) -> str:

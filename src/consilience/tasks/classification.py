@@ -10,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 
 from consilience.core.errors import DataError
+from consilience.core.number_forms import FEW
 from consilience.tasks.base import Overlooked, Task
-from consilience.tasks.cells import Line, clean, from_one, label_number, listed, rare, short
+from consilience.tasks.cells import Line, clean, from_one, label_number, listed, number_forms, rare, short
 from consilience.tasks.classes import balanced, class_shares, never, relieved
 from consilience.tasks.label_forms import Labels
 
@@ -43,7 +44,10 @@ class Classification(Task):
         distinct = Labels.of(cells)
         numbers = sum(label_number(c) is not None for c in distinct)
         if numbers < len(distinct):
-            return f"{len(distinct)} distinct labels, not all of them numbers"
+            forms = number_forms(cells)
+            if forms is None or len(distinct) <= FEW:
+                return f"{len(distinct)} distinct labels, not all of them numbers"
+            return None
         if any(isinstance(c, bool) for c in cells):
             return "true / false"
         whole = all(float(label_number(c) or 0).is_integer() for c in distinct)

@@ -19,7 +19,7 @@ from consilience.core.errors import DataError
 from consilience.tasks import labels as texts
 from consilience.tasks.base import Overlooked, Task
 from consilience.tasks.binary import binary_losses
-from consilience.tasks.cells import Line, from_one, listed, rare, short
+from consilience.tasks.cells import Line, from_one, listed, number_forms, rare, short
 from consilience.tasks.classes import entropy
 from consilience.tasks.label_forms import Labels
 from consilience.tasks.question import Question
@@ -74,7 +74,7 @@ class Multilabel(Task):
 
     @classmethod
     def nearly(cls, cells: Sequence[Any]) -> str | None:
-        return texts.doubt(cells)
+        return None if number_forms(cells) else texts.doubt(cells)  # the comma of 1,5 parts nothing
 
     @classmethod
     def blank_is_answer(cls, config: Any) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from consilience.core.errors import DataError
+from consilience.core.number_forms import Forms, NumberForm, form_of, tidy
 from consilience.tasks.base import Task
-from consilience.tasks.cells import Line, from_one
+from consilience.tasks.cells import Line, from_one, number_forms
 from consilience.tasks.classes import tenths
 
 
@@ -25,16 +27,23 @@ class Regression(Task):
 
     @dataclass(frozen=True, kw_only=True)
     class Config:
-        """Nothing to choose."""
+        decimal: Literal["auto", "point", "comma"] = "auto"
+        """What parts whole and fraction in a target of texts: 1,234.5 has a point, 1.234,5 a comma; "auto" looks."""
 
-    def __init__(self, *, name: str, mean: float, deviation: float) -> None:
+    def __init__(self, *, name: str, mean: float, deviation: float, form: NumberForm | None = None) -> None:
         self.name, self.mean, self.deviation = name, mean, deviation
+        self.form = form or NumberForm()
 
     @classmethod
     def claims(cls, cells: Sequence[Any]) -> str | None:
-        if all(_number(c) is not None for c in cells):
-            return f"{len(set(cells))} distinct numbers"
-        return None
+        forms = number_forms(cells)
+        if forms is None:
+            return None
+        said = f"{len(set(cells))} distinct numbers"
+        if forms.ambiguous:
+            return f"{said}; {_open(forms)}"
+        said += f" with a decimal comma, as {forms.example}" if forms.form.point == "," else ""
+        return said + (f"; their unit is {forms.form.unit}" if forms.form.unit else "")
 
     @classmethod
     def fit(
@@ -46,16 +55,17 @@ class Regression(Task):
         line: Line = from_one,
         columns: Sequence[str] = (),
     ) -> Regression:
-        values = _numbers(cells, column, line)
+        form = _form(cells, (config or cls.Config()).decimal, column)
+        values = _numbers(cells, form, column, line)
         if len(values) < 2 or np.ptp(values) == 0:
             raise DataError(
                 f"column {column!r}: every training row has the same value; there is nothing to learn. "
                 "Check --target, or give rows whose value differs."
             )
-        return cls(name=column, mean=float(values.mean()), deviation=float(values.std()))
+        return cls(name=column, mean=float(values.mean()), deviation=float(values.std()), form=form)
 
     def encode(self, cells: Sequence[Any], *, column: str, line: Line = from_one) -> np.ndarray:
-        return _numbers(cells, column, line)
+        return _numbers(cells, self.form, column, line)
 
     @property
     def width(self) -> int:
@@ -98,33 +108,66 @@ class Regression(Task):
         return [float(v) for v in answers[:, 0]]
 
     def meta(self) -> dict[str, Any]:
-        return {"kind": self.kind, "name": self.name, "mean": self.mean, "deviation": self.deviation, **self._choice()}
+        form = {"point": self.form.point, "unit": self.form.unit}
+        own = {"name": self.name, "mean": self.mean, "deviation": self.deviation, "form": form}
+        return {"kind": self.kind, **own, **self._choice()}
 
     @classmethod
     def restore(cls, meta: dict[str, Any]) -> Regression:
-        task = cls(name=meta["name"], mean=meta["mean"], deviation=meta["deviation"])
+        form = NumberForm(**meta["form"])
+        task = cls(name=meta["name"], mean=meta["mean"], deviation=meta["deviation"], form=form)
         restored: Regression = task._as_chosen(meta)
         return restored
 
 
-def _number(cell: Any) -> float | None:
-    if isinstance(cell, bool):
-        return None
-    try:
-        value = float(cell)
-    except (TypeError, ValueError):
-        return None
-    return value if np.isfinite(value) else None
+_POINTS = {"point": ".", "comma": ","}
 
 
-def _numbers(cells: Sequence[Any], column: str, line: Line) -> np.ndarray:
+def _form(cells: Sequence[Any], decimal: str, column: str) -> NumberForm:
+    forms = form_of({cell for cell in cells if isinstance(cell, str)})
+    if decimal != "auto":
+        return NumberForm(point=_POINTS[decimal], unit=forms.form.unit)
+    if forms.ambiguous:
+        raise DataError(f"column {column!r}: {_open(forms)}")
+    return forms.form
+
+
+def _open(forms: Forms) -> str:
+    return (
+        f"every number has one comma before three digits, as {forms.example}, so nothing says whether it is for "
+        "decimals or thousands: say it with --set task.decimal=comma, or --set task.decimal=point"
+    )
+
+
+def _number(cell: Any, form: NumberForm) -> float:
+    """Raises ValueError with a message that continues a sentence."""
+    value: float = math.nan
+    if isinstance(cell, str):
+        try:
+            value = float(form.read(tidy(cell)))
+        except OverflowError:
+            value = math.inf
+        except ValueError as error:
+            if "column" in str(error):
+                raise
+    elif not isinstance(cell, bool):
+        try:
+            value = float(cell)
+        except (TypeError, ValueError, OverflowError):
+            value = math.nan
+    if not math.isfinite(value):
+        raise ValueError("is not a finite number")
+    return value
+
+
+def _numbers(cells: Sequence[Any], form: NumberForm, column: str, line: Line) -> np.ndarray:
     out = np.empty(len(cells))
     for row, cell in enumerate(cells):
-        value = _number(cell)
-        if value is None:
+        try:
+            out[row] = cell if type(cell) is float and cell - cell == 0.0 else _number(cell, form)
+        except ValueError as error:
             raise DataError(
-                f"column {column!r}, row {line(row)}: {str(cell)[:60]!r} is not a finite number. Correct it, leave the "
-                "row out, or pass --task classification."
-            )
-        out[row] = value
+                f"column {column!r}, row {line(row)}: {str(cell)[:60]!r} {error}. Correct it, leave the row out, or "
+                "pass --task classification."
+            ) from None
     return out

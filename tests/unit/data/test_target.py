@@ -18,6 +18,13 @@ from consilience.data.target import answered, cells_of, emptied, holds_numbers
         (["1", " NaN ", "2"], True),
         ([1, "null", 2.5, float("nan")], True),
         (["1", "2"], True),
+        (["1,5", *(f"{i},25" for i in range(30)), "NA"], True),
+        (["$1,200", "$3.50", "NA"], True),
+        (["12.5 元", "￥50", "null"], True),
+        (["3 万", "1.2亿"], True),
+        ([*map(str, range(30)), "NA", "error"], True),  # named with its row where it is read
+        (["1", "2", "3", "error"], False),
+        (["1,2", "2,3", "NA"], False),  # may be two labels
         (["good", "NA", "bad", ""], False),  # may be the label of North America
         (["1", "NA", "bad"], False),
         (["NA", "NA", ""], False),  # nothing here says that numbers are meant

@@ -108,7 +108,7 @@ def test_parsers_answer_or_refuse_and_never_crash(cell):
             value = parse(cell)
         except Unusable:
             continue
-        assert value is None or type(value) is kind
+        assert value is None or type(value) is kind or (kind is float and type(value) is int and abs(value) >= 2**53)
         assert kind is str or value is None or math.isfinite(value)
 
 

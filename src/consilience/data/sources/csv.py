@@ -43,7 +43,7 @@ def read(path: Path, *, root: Path, encoding: str = "utf-8") -> Table:
                 columns, lines, first = _parse(file, path, delimiter)
         finally:
             csv.field_size_limit(before)
-    return Table(columns=columns, name=str(path), root=root, first_line=first, lines=lines)
+    return Table(columns=columns, name=str(path), root=root, first_line=first, lines=lines, delimiter=delimiter)
 
 
 def write(columns: Mapping[str, Sequence[Any]], file: Path, path: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from consilience.core.errors import DataError
+from consilience.core.number_forms import EXACT
 from consilience.data.table import LazyColumn, Table
 from consilience.modalities import MODALITIES
 
@@ -124,7 +125,10 @@ _CHANGES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (PurePath, str),
     (int, int),
     (float, lambda v: plain(float(v))),
-    (Decimal, lambda v: plain(float(v))),
+    (
+        Decimal,
+        lambda v: int(v) if v.is_finite() and abs(v) >= EXACT and v == v.to_integral_value() else plain(float(v)),
+    ),
     (bytes | bytearray | memoryview, bytes),
 )
 

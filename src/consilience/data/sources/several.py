@@ -38,6 +38,7 @@ def joined(tables: Sequence[Table], *, name: str, loose: bool = False) -> Table:
         lines=_Lines(tables, lengths),
         files=[table.name for table in tables],
         file_of=np.repeat(np.arange(len(tables), dtype=np.int32), lengths),
+        delimiter=tables[0].delimiter if len({table.delimiter for table in tables}) == 1 else "",
         labels=tuple(c for c in columns if any(c in table.labels for table in tables)),
         notes=tuple(note for table in tables for note in table.notes),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -27,19 +27,21 @@ from consilience.modalities.base import (
     is_blank,
 )
 from consilience.modalities.tabular import config as config_module
-from consilience.modalities.tabular.load import load_row
+from consilience.modalities.tabular.dates import ORDERS
+from consilience.modalities.tabular.hint import hint
+from consilience.modalities.tabular.load import POINTS, load_row
 from consilience.modalities.tabular.processor import TableProcessor
-from consilience.modalities.tabular.sniff import sniff
+from consilience.modalities.tabular.sniff import reading, sniff
 
 ENCODERS = Family("tabular encoder", {"mlp": "consilience.modalities.tabular.encoders.mlp:MlpEncoder"})
 
 
 class Tabular(Modality):
-    """Numbers, categories and dates. A loaded row is a tuple of float (numbers; dates as days since 1970), str
-    (categories) and None."""
+    """Numbers, categories, dates and times. A loaded row is a tuple of float (numbers; dates as days since 1970; times
+    as shares of a day), int (whole numbers beyond 2**53), str (categories) and None."""
 
     name = "tabular"
-    kinds = ("tabular", "number", "category", "date")
+    kinds = ("tabular", *get_args(config_module.Kind))
     media = False
     joint = True
     markers = MISSING_MARKERS
@@ -50,22 +52,41 @@ class Tabular(Modality):
     def sniff(self, column: ColumnSample) -> Evidence | None:
         return sniff(column)
 
+    def hint(self, column: ColumnSample) -> str | None:
+        """What a column that nobody claims looks like to this modality, and how to say it."""
+        return hint(column)
+
     def resolve(
         self, config: config_module.Config, columns: Sequence[ColumnSample], kinds: Sequence[str]
     ) -> config_module.Config:
-        """Names what each column holds: what the config says, else the kind given for the column, else ("tabular")
-        what the cells look like, else a category."""
+        """Names what each column holds and how it is written: what the config says, else the kind given for the column,
+        else ("tabular") what the cells look like, else a category."""
         names = [column.name for column in columns]
-        strangers = [name for name in config.columns if name not in names]
+        keys: dict[str, Any] = {"columns": config.columns, "units": config.units, "missing_words": config.missing_words}
+        strangers = [(key, name) for key, by_name in keys.items() for name in by_name if name not in names]
         if strangers:
-            raise ConfigError([f"columns.{name}: {unknown('column of this input', name, names)}" for name in strangers])
+            raise ConfigError(
+                [f"{key}.{name}: {unknown('column of this input', name, names)}" for key, name in strangers]
+            )
         found: dict[str, Any] = {}
+        units, words = dict(config.units), dict(config.missing_words)
+        problems: list[str] = []
         for column, kind in zip(columns, kinds, strict=True):
             if kind == self.name:
                 evidence = sniff(column)
                 kind = evidence.kind if evidence else "category"
-            found[column.name] = config.columns.get(column.name, kind)
-        return replace(config, columns=found)
+            how = reading(column, config.columns.get(column.name, kind))
+            if not how.clear and how.kind == "date":
+                problems.append(f"column {column.name!r}: {how.notes[-1]}; say it with the kind date_dmy or date_mdy")
+            flag = how.kind == "number" and not how.unit and _are_flags(column)
+            found[column.name] = config.columns.get(column.name, "flag" if flag else how.kind)
+            if how.unit:
+                units.setdefault(column.name, how.unit)
+            if how.words:
+                words.setdefault(column.name, how.words)
+        if problems:
+            raise ConfigError(problems)
+        return replace(config, columns=found, units=units, missing_words=words)
 
     def key(self, cell: tuple[Any, ...]) -> Hashable:
         """1, 1.0 and True compare equal in Python and are not the same cell."""
@@ -87,13 +108,21 @@ class Tabular(Modality):
         return TableProcessor.restore(state, config)
 
     def fields(self, config: config_module.Config, columns: Sequence[str]) -> tuple[Field, ...]:
-        return tuple(Field(column=c, form="number" if config.columns[c] == "number" else "words") for c in columns)
+        return tuple(Field(column=c, form="number" if config.columns[c] in POINTS else "words") for c in columns)
 
     def example(self, config: config_module.Config, processor: Processor, rng: np.random.Generator) -> tuple[Any, ...]:
         """A made-up cell for each column, of its kind."""
         made: dict[str, Any] = {
-            "number": lambda: round(float(rng.normal()), 6),
+            **dict.fromkeys(POINTS, lambda: round(float(rng.normal()), 6)),
+            **dict.fromkeys(ORDERS, lambda: f"20{rng.integers(10, 30)}-0{rng.integers(1, 10)}-1{rng.integers(0, 10)}"),
+            "flag": lambda: int(rng.integers(0, 2)),
             "category": lambda: str(rng.choice(["a", "b", "c"])),
-            "date": lambda: f"20{rng.integers(10, 30)}-0{rng.integers(1, 10)}-1{rng.integers(0, 10)}",
+            "time": lambda: f"1{rng.integers(0, 10)}:3{rng.integers(0, 10)}",
         }
         return tuple(made[kind]() for kind in config.columns.values())
+
+
+def _are_flags(column: ColumnSample) -> bool:
+    """Whether the numbers of a column are 0 and 1."""
+    cells = {cell.strip() if isinstance(cell, str) else cell for cell in column.without_markers.cells}
+    return len(cells) > 1 and cells <= {0, 1, "0", "1", "0.0", "1.0"}

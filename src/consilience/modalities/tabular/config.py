@@ -5,15 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from consilience.core.number_forms import canonical
 from consilience.modalities.base import MISSING_MARKERS
 
-Kind = Literal["number", "category", "date"]
+Kind = Literal["number", "number_comma", "flag", "category", "date", "date_dmy", "date_mdy", "date_ymd", "time"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     columns: dict[str, Kind] = field(default_factory=dict)
-    """What each column holds, in the order of the columns; columns that are not named are decided from the data."""
+    """What each column holds, in the order of the columns; columns that are not named are decided from the data.
+    number_comma: 1.234,5; flag: a number that is 0 or 1, also written true or false; date_dmy: 31/12/2023, date_mdy: 12/31/2023, date_ymd: 23/12/31; time: 14:30 or 2:30 pm."""
+    units: dict[str, str] = field(default_factory=dict)
+    """By column: the unit or currency beside its numbers ("kg", "$"), decided from the data where none is given. A cell
+    in another unit counts as missing, with a remark; a plain number is taken for one in this unit."""
+    missing_words: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By column: further words that mean missing, as they are written; decided from the data where none is given."""
     missing_markers: tuple[str, ...] = MISSING_MARKERS
     """Texts (or numbers, as "-999") that mean missing, as they are written; an empty cell always does."""
     tail: float = 0.01
@@ -34,6 +41,7 @@ class Config:
     """Augmentation: chance that a column of a row is taken as missing; 0 is off."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "units", {name: canonical(unit) for name, unit in self.units.items()})
         checks = {
             "tail must be at least 0 and below 0.5": 0 <= self.tail < 0.5,
             "limit must be above 0": self.limit > 0,

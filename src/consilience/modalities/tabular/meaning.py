@@ -1,6 +1,6 @@
 """Which known category a cell means that is written in another form: True for 1, 7 for 007, "red " for Red.
 
-Knows the categories of one column and nothing else: what cannot be one of them alone is none.
+Knows the categories of one column and nothing else: what may be two of them is none.
 """
 
 from __future__ import annotations
@@ -35,9 +35,14 @@ def meant(text: str, known: Mapping[object, str], *, flags: bool) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
+def flag_of(text: str) -> bool | None:
+    """What a word for true or false says; None of any other."""
+    return _FLAGS.get(_folded(text))
+
+
 def are_flags(categories: Iterable[str]) -> bool:
     """Whether a column's categories are words for true and false."""
-    words = [_FLAGS.get(_folded(category)) for category in categories]
+    words = [flag_of(category) for category in categories]
     return bool(words) and None not in words
 
 

@@ -8,6 +8,7 @@ Shape legend: U cells, K places of one column in the matrix.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -15,9 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from consilience.core.number_forms import EXACT
 from consilience.modalities.tabular.config import Config
+from consilience.modalities.tabular.dates import ORDERS
+from consilience.modalities.tabular.load import POINTS
 from consilience.modalities.tabular.meaning import are_flags, by_meaning, meant
-from consilience.modalities.tabular.stats import centre_and_scale, count
+from consilience.modalities.tabular.stats import HUGE, centre_and_scale, count
 
 Parts = Sequence[Any]
 """The parts of one column, one per cell: float or str, None where missing."""
@@ -28,16 +32,24 @@ _MET = 4096
 """Labels in other forms whose place a column remembers."""
 _KNOTS = 33
 """Quantiles kept of a number, for its rank."""
+_FAR = 1000
+"""Numbers further from zero than so many times their span keep too few digits in float32."""
+_MOST_CODES = 1024
+"""Distinct numbers kept of a column in which float32 cannot tell them apart."""
 _FEW = 10
 """Numbers with fewer distinct values than this are codes or flags, not amounts: ranks would say the same again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NumberColumn:
-    """z = (x - mean) / scale, of sign(x) log(1 + |x|) where `log`; gaps: some training row had no number.
+    """z = (x - origin - mean) / scale, of sign(x) log(1 + |x|) where `log`; gaps: some training row had no number.
 
+    `origin`: the smallest training number, where float32 alone would make different numbers equal (ids, time stamps),
+    else 0. A whole number, however large, is taken from another exactly.
     `knots`: quantiles of the training rows at equal steps (empty: no rank). A number's rank among the training rows is
     read off between them; a linear model then has a second, outlier-proof shape of the number to lean on.
+    `codes`: every distinct number, where even their distances from the origin are equal in float32; the rank is then
+    their place among these.
     """
 
     name: str
@@ -47,11 +59,14 @@ class NumberColumn:
     constant: bool
     gaps: bool
     knots: tuple[float, ...] = ()
+    origin: float | int = 0
+    codes: tuple[float | int, ...] = ()
 
     @classmethod
     def fit(cls, name: str, parts: Parts, weights: np.ndarray, config: Config) -> NumberColumn:
-        counted = count(numbers(parts), weights)
-        log = config.log == "auto" and _deserves_log(counted.values, counted.clipped(config.tail))
+        origin, codes = _origin(parts, weights)
+        counted = count(numbers(parts, origin), weights)
+        log = not origin and config.log == "auto" and _deserves_log(counted.values, counted.clipped(config.tail))
         if log:
             counted = count(_signed_log(counted.values), counted.counts)
         mean, scale = centre_and_scale(counted, config.tail)
@@ -62,18 +77,28 @@ class NumberColumn:
             log=log,
             constant=len(counted.values) < 2,
             gaps=_has_gaps(parts, weights),
-            knots=counted.quantiles(_KNOTS) if config.ranks and len(counted.values) >= _FEW else (),
+            knots=counted.quantiles(_KNOTS) if config.ranks and not codes and len(counted.values) >= _FEW else (),
+            origin=origin,
+            codes=codes,
         )
 
     def scaled(self, parts: Parts, limit: float) -> np.ndarray:
-        raw = numbers(parts)
+        raw = numbers(parts, self.origin)
         z = _standard(_signed_log(raw) if self.log else raw, self.mean, self.scale, limit)
         return _with_indicator(z[:, None], np.isnan(raw), self.gaps)
 
     def raw(self, parts: Parts) -> np.ndarray:
-        raw = numbers(parts)  # trees split a skewed number and its logarithm alike; a linear model needs the latter
+        raw = numbers(
+            parts, self.origin
+        )  # trees split a skewed number and its logarithm alike; a linear model does not
         shaped = np.clip(_signed_log(raw) if self.log else raw, -LARGEST, LARGEST)
-        columns = [shaped, self._rank(shaped)] if self.knots else [shaped]
+        columns = [shaped]
+        if self.codes:
+            last = max(1, len(self.codes) - 1)
+            places = [None if p is None else bisect_left(self.codes, _exact(p)) / last for p in parts]
+            columns.append(np.array(places, np.float64))
+        elif self.knots:
+            columns.append(self._rank(shaped))
         return np.column_stack(columns).astype(np.float32)
 
     def _rank(self, shaped: np.ndarray) -> np.ndarray:
@@ -85,7 +110,7 @@ class NumberColumn:
     @property
     def raw_names(self) -> tuple[str, ...]:
         name = f"log {self.name}" if self.log else self.name
-        return (name, f"{self.name}: rank") if self.knots else (name,)
+        return (name, f"{self.name}: rank") if self.knots or self.codes else (name,)
 
     @property
     def width(self) -> int:
@@ -229,8 +254,47 @@ class DateColumn:
         return len(self.raw_names) + 1 + self.gaps  # the year
 
 
-Column = NumberColumn | CategoryColumn | DateColumn
-KINDS: dict[str, Any] = {"number": NumberColumn, "category": CategoryColumn, "date": DateColumn}
+@dataclass(frozen=True, kw_only=True)
+class TimeColumn:
+    """The hour of the day, and the same as a point on a circle, so that 23:59 is beside 0:00."""
+
+    name: str
+    mean: float
+    scale: float
+    gaps: bool
+    noisy = False
+
+    @classmethod
+    def fit(cls, name: str, parts: Parts, weights: np.ndarray, config: Config) -> TimeColumn:
+        mean, scale = centre_and_scale(count(24 * numbers(parts), weights), config.tail)
+        return cls(name=name, mean=mean, scale=scale, gaps=_has_gaps(parts, weights))
+
+    def scaled(self, parts: Parts, limit: float) -> np.ndarray:
+        raw = self.raw(parts).astype(np.float64)
+        raw[:, 0] = _standard(raw[:, 0], self.mean, self.scale, limit)
+        return _with_indicator(np.nan_to_num(raw), np.isnan(numbers(parts)), self.gaps)
+
+    def raw(self, parts: Parts) -> np.ndarray:
+        share = numbers(parts)
+        angle = 2 * np.pi * share
+        return np.column_stack([24 * share, np.sin(angle), np.cos(angle)]).astype(np.float32)
+
+    @property
+    def raw_names(self) -> tuple[str, ...]:
+        return tuple(f"{self.name}: {part}" for part in ("hour", "hour sin", "hour cos"))
+
+    @property
+    def width(self) -> int:
+        return 3 + self.gaps
+
+
+Column = NumberColumn | CategoryColumn | DateColumn | TimeColumn
+KINDS: dict[str, Any] = {
+    **dict.fromkeys(POINTS, NumberColumn),
+    **dict.fromkeys(ORDERS, DateColumn),
+    "category": CategoryColumn,
+    "time": TimeColumn,
+}
 
 
 def to_json(column: Column) -> dict[str, Any]:
@@ -244,9 +308,44 @@ def from_json(raw: dict[str, Any]) -> Column:
     return column
 
 
-def numbers(parts: Parts) -> np.ndarray:
-    """[U] float64, NaN where missing."""
-    return np.array(parts, np.float64)  # NumPy turns None into NaN
+def numbers(parts: Parts, origin: float | int = 0) -> np.ndarray:
+    """[U] float64, how far they are from the origin, NaN where missing."""
+    if not isinstance(origin, int):
+        return np.array(parts, np.float64) - origin
+    if not origin:
+        return np.array(parts, np.float64)  # NumPy turns None into NaN
+    return np.array([None if part is None else _exact(part) - origin for part in parts], np.float64)
+
+
+def _exact(part: float | int) -> float | int:
+    """A whole number as such: taken from another, nothing of it is rounded."""
+    return int(part) if isinstance(part, float) and part.is_integer() else part
+
+
+def _origin(parts: Parts, weights: np.ndarray) -> tuple[float | int, tuple[float | int, ...]]:
+    """What to take away from the numbers of a column before they become float32 (0 where nothing is lost, usually the
+    smallest, where a few lie far from all others, as -1 among account ids, one in the middle), and all distinct numbers
+    where that does not help."""
+    rounded = np.array(parts, np.float64)
+    values = np.unique(rounded[~np.isnan(rounded) & (weights > 0)])
+    if not len(values) or max(-values[0], values[-1]) >= HUGE:
+        return 0, ()
+    largest, span = max(-values[0], values[-1]), values[-1] - values[0]
+    near = largest <= _FAR * span or len(values) < 2
+    if near and largest < EXACT and not _alike(values, len(values)):
+        return 0, ()
+    counts = zip(parts, weights.tolist(), strict=True)
+    exact = sorted({_exact(part) for part, weight in counts if part is not None and weight > 0})
+    for origin in (0, exact[0], exact[len(exact) // 2])[0 if near else 1 :]:
+        if not _alike(np.array([value - origin for value in exact], np.float64), len(exact)):
+            return origin, ()
+    return exact[0] if largest >= EXACT or not near else 0, tuple(exact) if len(exact) <= _MOST_CODES else ()
+
+
+def _alike(values: np.ndarray, distinct: int) -> bool:
+    """Whether float32 makes many of so many distinct numbers equal. A few are by chance, of any that are dense."""
+    narrow = np.unique(np.clip(values, -LARGEST, LARGEST).astype(np.float32))
+    return distinct - len(narrow) > 0.01 * distinct
 
 
 def _has_gaps(parts: Parts, weights: np.ndarray) -> bool:
