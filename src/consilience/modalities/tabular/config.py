@@ -15,7 +15,8 @@ Kind = Literal["number", "number_comma", "flag", "category", "date", "date_dmy",
 class Config:
     columns: dict[str, Kind] = field(default_factory=dict)
     """What each column holds, in the order of the columns; columns that are not named are decided from the data.
-    number_comma: 1.234,5; flag: a number that is 0 or 1, also written true or false; date_dmy: 31/12/2023, date_mdy: 12/31/2023, date_ymd: 23/12/31; time: 14:30 or 2:30 pm."""
+    number_comma: 1.234,5; flag: a number that is 0 or 1, also written true or false; date_dmy: 31/12/2023, date_mdy:
+    12/31/2023, date_ymd: 23/12/31; time: 14:30 or 2:30 pm."""
     units: dict[str, str] = field(default_factory=dict)
     """By column: the unit or currency beside its numbers ("kg", "$"), decided from the data where none is given. A cell
     in another unit counts as missing, with a remark; a plain number is taken for one in this unit."""
