@@ -319,9 +319,15 @@ def is_blank(value: Any) -> bool:
     return isinstance(value, float | np.floating) and bool(np.isnan(value))
 
 
+_MARKERS = frozenset(MISSING_MARKERS)
+
+
 def is_nothing(value: Any) -> bool:
-    """Whether a cell of files or bytes is missing: blank, or a text that programs write for "nothing"."""
-    return is_blank(value) or (isinstance(value, str) and value.strip() in MISSING_MARKERS)
+    """Whether a cell of files, numbers or dates is missing: blank, or a text that programs write for "nothing"."""
+    if isinstance(value, str):
+        text = value.strip()
+        return not text or text in _MARKERS
+    return is_blank(value)
 
 
 def blanks(values: Sequence[Any]) -> np.ndarray:

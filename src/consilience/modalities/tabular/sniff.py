@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from consilience.core.number_forms import EXACT, FEW, NOTHING, Forms, form_of, looks_numeric, tidy
-from consilience.modalities.base import MISSING_MARKERS, ColumnSample, Evidence, is_blank
+from consilience.modalities.base import MISSING_MARKERS, ColumnSample, Evidence
 from consilience.modalities.tabular.dates import ORDERS, PIVOT_NOTE, looks_like_date, looks_like_time, order_of
 from consilience.modalities.tabular.hint import doubt
 from consilience.modalities.tabular.load import POINTS, category_parser, parser
@@ -25,6 +25,7 @@ _COUNTER = re.compile(r"(\D*)(\d{1,15})(\D*)")
 _SHORT_YEAR = re.compile(r"\s*\d{1,2}[\s/-][^\W\d_]{3,10}[\s/-]'?\d\d(?!\d)")
 FIRST = 50
 """Cells looked at before all are."""
+_LEADING_ZERO = re.compile(r"\s*0\d")
 _DIGIT = re.compile(r"\d")
 KEPT = 64
 """Categories looked at when a column has many: about as many as are kept by default."""
@@ -53,7 +54,9 @@ def reading(column: ColumnSample, kind: str) -> Reading:
     """How a column that holds this kind is written."""
     if kind not in POINTS and kind not in ORDERS and kind != "time":
         return Reading(kind=kind)
-    texts = [c for c in column.cells if isinstance(c, str) and not _is_marker(c)]
+    if kind == "number" and column.numeric:
+        return Reading(kind=kind)
+    texts = [c for c in column.without_markers.cells if isinstance(c, str)]
     if kind == "number" and all(map(is_plain, texts)):
         return Reading(kind=kind)
     words = _words(column, texts)
@@ -110,7 +113,7 @@ def _listed(words: Sequence[str]) -> str:
 
 def sniff(column: ColumnSample) -> Evidence | None:
     """The claim on one column; None when it is empty, free text, file paths or names that hardly repeat."""
-    cells = [c for c in column.cells if not _is_marker(c)]
+    cells = column.without_markers.cells
     if not cells:
         return None
     for look in (_booleans, _compact_dates, _numbers, _dates, _times, _categories):
@@ -118,10 +121,6 @@ def sniff(column: ColumnSample) -> Evidence | None:
             more = doubt(column) if look is _categories else None
             return replace(evidence, reason=f"{evidence.reason}; {more}") if more else evidence
     return None
-
-
-def _is_marker(cell: Any) -> bool:
-    return is_blank(cell) or (isinstance(cell, str) and cell.strip() in MISSING_MARKERS)
 
 
 def _parsed(parse: Parser, cells: Sequence[Any]) -> list[Any]:
@@ -179,7 +178,7 @@ def _numbers(column: ColumnSample, cells: Sequence[Any]) -> Evidence | None:
     mixed = len(values) < 0.95 * len(cells)
     distinct = set(values)
     whole = all(value % 1 == 0 for value in distinct)
-    codes = sum(isinstance(c, str) and re.match(r"\s*0\d", c) is not None for c in cells)
+    codes = any(isinstance(c, str) and _LEADING_ZERO.match(c) for c in cells)
     if codes and whole and not mixed and (evidence := _categories(column, cells)):
         return evidence
     notes = [f"{_share(len(values), len(cells))} of the cells are numbers", *how.notes]
@@ -195,7 +194,7 @@ def _numbers(column: ColumnSample, cells: Sequence[Any]) -> Evidence | None:
         notes.append(
             f"only {len(distinct)} different whole numbers; kept as numbers, category:{column.name} changes that"
         )
-    percent = [c for c in cells if isinstance(c, str) and c.strip()[-1:] in "%％"]
+    percent = [] if column.numeric else [c for c in cells if isinstance(c, str) and c.strip()[-1:] in "%％"]
     if 0 < len(percent) < len(cells) and any(abs(value) > 1 for value in distinct):
         notes.append("some have a percent sign and others none: 12 % is read as 0.12, 12 as 12")
     if any(abs(value) >= EXACT for value in distinct):
