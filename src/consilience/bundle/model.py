@@ -107,7 +107,7 @@ class Model:
         single = isinstance(rows, Mapping) and not any(isinstance(v, list | tuple | np.ndarray) for v in rows.values())
         table = read([dict(rows)] if single else rows, root=root)
         with fetching(table, self.media, hosts, max_bytes=self.limits.bytes) as given:
-            answered = self.answer(given, by_hand=single or isinstance(rows, list | tuple))
+            answered = self.answer(given, by_hand=isinstance(rows, Mapping | list | tuple))
         for text in answered.warnings:
             warnings.warn(f"{table.name}: {text}", DataWarning, stacklevel=3)
         return answered
