@@ -29,7 +29,11 @@ _SHORTEST = 64
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*|[A-Za-z0-9_\-\s]+={0,2}\s*")
 _HEX = re.compile(r"[0-9a-fA-F\s]+")
 _DRIVE = re.compile(r"\s*[A-Za-z]:[\\/]")
-_POINTER, _POINTER_BYTES = b"version https://git-lfs", 1024
+_POINTERS = {
+    b"version https://git-lfs": "a Git LFS pointer, not the file itself; get its content first (git lfs pull)",
+    b"/annex/objects/": "a git-annex pointer, not the file itself; get its content first (git annex get)",
+}
+_POINTER_BYTES = 1024
 _DATA_URL = re.compile(r"data:[\w.+-]*(/[\w.+-]*)?(;[^,]{0,200})?,", re.IGNORECASE)
 
 
@@ -176,7 +180,9 @@ def _spellings(cell: str) -> Iterator[str]:
     if plain != cell:
         yield plain
     if "\\" in plain:
-        yield plain.replace("\\", "/")
+        yield (plain := plain.replace("\\", "/"))
+    if "%" in plain:
+        yield unquote(plain)
 
 
 def _lookalike(written: str, root: Path) -> Path:
@@ -191,7 +197,7 @@ def _lookalike(written: str, root: Path) -> Path:
         if len(alike) > 1:
             raise BadCell(f"no such file; {len(alike)} files of nearly that name are there")
         if not alike:
-            raise BadCell("no such file" + (" (a path of a Windows drive)" if _DRIVE.match(written) else ""))
+            raise BadCell("no such file" + _hint(written, here / name, root))
         here = here / alike[0]
     if os.path.islink(here) and not here.exists():
         raise BadCell(
@@ -199,6 +205,33 @@ def _lookalike(written: str, root: Path) -> Path:
             "the data set again)"
         )
     return _inside(str(here.absolute()), root)
+
+
+def _hint(written: str, absent: Path, root: Path) -> str:
+    """What may help to find the file, as far as it can be told at once. Names places only where any may be opened."""
+    if _DRIVE.match(written):
+        return " (a path of a Windows drive)"
+    if os.path.exists(f"{absent}.dvc"):
+        return "; DVC keeps it elsewhere: get it first (dvc pull)"
+    if not isinstance(root, Followed) or os.path.isabs(written):
+        return ""
+    above, name = Path(os.path.abspath(root)).parent, os.path.basename(written)
+    if (above / written).is_file():
+        return f" under the media root, but there is under {above} (--media-root {above})"
+    if name != written and (root / name).is_file():
+        return ", but one of that name lies in the media root itself, without folders before it"
+    for folder in _folders(os.path.abspath(root)):
+        if (folder / name).is_file():
+            return f" under the media root, but one of that name is in {folder} (--media-root {folder})"
+    return ""
+
+
+@lru_cache(maxsize=8)
+def _folders(root: str) -> tuple[Path, ...]:
+    """The first folders in the root: enough for a hint."""
+    with os.scandir(root) as entries:
+        some = [Path(entry) for entry, _ in zip(entries, range(1_000), strict=False) if entry.is_dir()]
+    return tuple(sorted(some)[:20])
 
 
 def _entries(folder: Path) -> dict[str, tuple[str, ...]]:
@@ -236,10 +269,13 @@ def open_cell(cell: str | bytes, root: Path, max_bytes: int | None = None, *, ma
     size = full.stat().st_size
     _check_file(size, max_bytes, max_file)
     file = full.open("rb")
-    if size < _POINTER_BYTES and file.read(len(_POINTER)) == _POINTER:
-        file.close()
-        raise BadCell("a Git LFS pointer, not the file itself; get its content first (git lfs pull)")
-    file.seek(0)
+    if size < _POINTER_BYTES:
+        head = file.read(32)
+        for begin, reason in _POINTERS.items():
+            if head.startswith(begin):
+                file.close()
+                raise BadCell(reason)
+        file.seek(0)
     return file
 
 

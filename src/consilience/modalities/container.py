@@ -18,6 +18,7 @@ from consilience.core import files
 from consilience.core.errors import BadCell
 from consilience.core.limits import Limits
 from consilience.core.optional import need
+from consilience.modalities import mpeg_frames
 
 HEAD = 1024
 """First bytes that are looked at to tell the format."""
@@ -52,10 +53,11 @@ def format_of(head: bytes) -> str | None:
     if head.startswith(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"):
         return "asf"
     # Packets of 188 bytes; of camcorders and Blu-ray with a time stamp of 4 before each, of broadcast with 16 after it.
-    for first, step in ((0, 188), (4, 192), (0, 204)):
-        if len(head) > first + 2 * step and all(head[first + n * step] == 0x47 for n in range(3)):
+    # A stream that was cut out of a longer one may begin in the middle of a packet.
+    for step in (188, 192, 204):
+        if any(head[first : first + 4 * step : step] == b"GGGG" for first in range(step)):
             return "mpegts"
-    return _mpeg_frames(head)
+    return mpeg_frames.frame(head)[0]
 
 
 _STILL = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
@@ -75,16 +77,6 @@ _PLAIN = {
 }
 
 
-def _mpeg_frames(head: bytes) -> str | None:
-    """MP3 or AAC without a container: the eleven set bits and sane fields that begin a frame."""
-    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
-        return None
-    layer, bitrate, rate = head[1] >> 1 & 3, head[2] >> 4, head[2] >> 2 & 3
-    if layer == 0:
-        return "aac" if head[1] & 0xF0 == 0xF0 and head[2] >> 2 & 15 < 13 else None
-    return "mp3" if bitrate != 15 and rate != 3 and head[1] >> 3 & 3 != 1 else None
-
-
 def content_start(source: Any) -> tuple[int, bytes]:
     """Where the content of an open file begins, after tags (ID3, APE) and zero bytes, and its first bytes. Players
     write such tags before sounds of any kind."""
@@ -102,7 +94,13 @@ def content_start(source: Any) -> tuple[int, bytes]:
             break
         head = _bytes_at(source, at)
     # Only bare frames can follow padding: any other format has a place of its own for it.
-    return (0, first) if padded and _mpeg_frames(head) is None else (at, head)
+    if padded and mpeg_frames.frame(head)[0] is None:
+        at, head = 0, first
+    if format_of(head) is None:  # what is left of a frame, or anything else, before MPEG audio
+        source.seek(at)
+        if start := mpeg_frames.first_frame(source.read(PADDING_MOST)):
+            return at + start, _bytes_at(source, at + start)
+    return at, head
 
 
 def _after_zeros(source: Any, at: int) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 from consilience.core import files
 from consilience.core.errors import BadCell, UserError
-from consilience.core.files import read
+from consilience.core.files import Followed, read
 
 
 @pytest.fixture
@@ -164,3 +164,42 @@ def test_a_file_of_that_name_wins(tmp_path) -> None:
     name = base64.urlsafe_b64encode(PIXEL).decode()[:80]
     (tmp_path / name).write_bytes(b"the file")
     assert files.read(name, root=tmp_path, max_bytes=1000) == b"the file"
+
+
+@pytest.mark.parametrize("kind", [Path, Followed])
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda p: p.with_name("a.png.dvc").write_text("outs:"), "dvc pull"),
+        (lambda p: p.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), "git lfs pull"),
+        (lambda p: p.write_text("/annex/objects/SHA256E-s9--0.png\n"), "git annex get"),
+    ],
+    ids=["dvc", "git lfs", "git annex"],
+)
+def test_content_kept_elsewhere_says_how_to_get_it(tmp_path, kind, make, reason) -> None:
+    make(tmp_path / "a.png")
+    with pytest.raises(BadCell, match=reason):
+        read("a.png", root=kind(tmp_path), max_bytes=1000)
+
+
+@pytest.mark.parametrize(
+    ("there", "cell"), [("table/sub/a.png", "a.png"), ("photos/a.png", "photos/a.png"), ("table/a.png", "x/a.png")]
+)
+def test_a_missing_file_comes_with_the_nearest_hint(tmp_path, there, cell) -> None:
+    for folder in ("table/sub", "photos"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / there).write_bytes(b"abc")
+    with pytest.raises(BadCell, match=r"no such file.*but"):
+        read(cell, root=Followed(tmp_path / "table"), max_bytes=10)
+    with pytest.raises(BadCell) as strict:  # a server names no folders of its machine
+        read(cell, root=tmp_path / "table", max_bytes=10)
+    assert strict.value.reason == "no such file"
+
+
+def test_a_quoted_path_is_read(tmp_path) -> None:
+    for name in ("a b.png", "100%25.png"):
+        (tmp_path / name).write_bytes(name.encode())
+    assert read("a%20b.png", root=tmp_path, max_bytes=100) == b"a b.png"
+    assert read("100%25.png", root=tmp_path, max_bytes=100) == b"100%25.png"
+    with pytest.raises(BadCell, match="outside"):
+        read("%2e%2e/secret.bin", root=tmp_path, max_bytes=10)

@@ -155,3 +155,24 @@ def test_a_declared_length_is_known_from_the_header_alone(tmp_path: Path) -> Non
     os.truncate(path, 44 + 36_000 * 32_000)
     assert container.kinds_of("long.wav", tmp_path) == {"audio": 36_000.0}
     assert reason("long.wav", tmp_path) == "36,000 seconds long; the limit is 14,400 (limits.seconds)"
+
+
+@pytest.mark.parametrize(
+    "junk", [b"\xff" * 99, b"\0\xff\xfb\x90junk" * 30, b"no audio yet " * 99], ids=["set bits", "a lone frame", "text"]
+)
+@pytest.mark.parametrize(
+    ("form", "codec", "rate"), [("mp3", "libmp3lame", 16_000), ("mp3", "libmp3lame", 44_100), ("mp2", "mp2", 48_000)]
+)
+def test_junk_before_mpeg_audio_is_passed_over(form: str, codec: str, rate: int, junk: bytes) -> None:
+    content = junk + media.sound(media.tone(rate=rate), form, codec, rate)
+    assert container.format_of(container.content_start(io.BytesIO(content))[1]) == "mp3"
+    assert set(container.kinds_of(content, ROOT) or {}) == {"audio"}
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 0), (4, 0), (0, 16)])
+def test_a_transport_stream_may_begin_in_the_middle_of_a_packet(before: int, after: int) -> None:
+    content = media.film(media.moving_square(frames=20), container="mpegts", codec="mpeg2video")
+    parts = (content[at : at + 188] for at in range(0, len(content), 188))
+    content = b"".join(bytes(before) + part + bytes(after) for part in parts)[100:]
+    assert container.format_of(content[:1024]) == "mpegts"
+    assert set(container.kinds_of(content, ROOT) or {}) == {"video"}

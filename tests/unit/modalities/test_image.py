@@ -324,7 +324,8 @@ def test_every_format_is_turned_once(kind: str, orientation: int) -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("fit", ["pad", "crop", "squash"])
-def test_exif_orientation_is_applied(orientation: int, fit: str) -> None:
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_exif_orientation_is_applied(orientation: int, fit: str, kind: str) -> None:
     upright = Pillow.fromarray(RNG.integers(0, 256, (32, 20, 3), np.uint8))
     undo = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_90"}
     undo |= {7: "TRANSVERSE", 8: "ROTATE_270"}
@@ -332,9 +333,19 @@ def test_exif_orientation_is_applied(orientation: int, fit: str) -> None:
     exif = Pillow.Exif()
     exif[0x0112] = orientation
     config = Config(size=32, fit=fit)
-    turned, expected = load(save(stored, exif=exif.tobytes()), config), load(save(upright), config)
+    turned, expected = load(save(stored, kind, exif=exif), config), load(save(upright), config)
     # Pillow scales rows first, then columns, and rounds in between: a quarter turn may differ by a grey level.
     assert np.abs(turned.astype(int) - expected).max() <= 2
+
+
+@pytest.mark.parametrize("zero", ["black", "white"])
+def test_zero_may_be_white_in_a_deep_tiff(zero: str) -> None:
+    levels = np.linspace(0, 4095, 32 * 32).reshape(32, 32).astype(np.uint16)
+    content = save(Pillow.fromarray(levels), "TIFF", tiffinfo={0x0106: 1})
+    if zero == "white":  # the one tag is written by hand: Pillow does not write such files
+        content = content.replace(struct.pack("<HHIHH", 0x0106, 3, 1, 1, 0), struct.pack("<HHIHH", 0x0106, 3, 1, 0, 0))
+    value = load(content)
+    assert (value[0, 0, 0] > value[-1, -1, 0]) == (zero == "white")
 
 
 def test_damaged_exif_does_not_cost_the_picture() -> None:

@@ -32,6 +32,7 @@ ENDINGS = (
 REDUCED = 4
 """A JPEG may have this many times `limits.pixels`: it is decoded at a fraction of its size (`transform.square`)."""
 
+PHOTOMETRIC = 0x0106  # the TIFF tag
 ORIENTATION = 0x0112  # the EXIF tag
 
 
@@ -148,6 +149,13 @@ def header(cell: Any, root: Path) -> tuple[tuple[int, int], bool] | None:
 def is_deep(picture: Image.Image) -> bool:
     """Whether its grey levels have more than 8 bits, or are fractions."""
     return picture.mode in ("F", "I") or picture.mode.startswith("I;")
+
+
+def is_inverted(picture: Image.Image) -> bool:
+    """Whether 0 is white in a deep TIFF (some X-rays); of 8 bits and fewer Pillow turns that round itself. Ask before
+    the pixels are loaded."""
+    tags = getattr(picture, "tag_v2", {})
+    return is_deep(picture) and tags.get(PHOTOMETRIC) == 0
 
 
 def levels(cell: Any, root: Path) -> np.ndarray | None:

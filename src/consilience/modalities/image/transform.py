@@ -6,10 +6,10 @@ Knows pictures in memory only: no files, no limits, nothing learned from trainin
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from consilience.modalities.image.config import Config
-from consilience.modalities.image.load import is_deep, orientation
+from consilience.modalities.image.load import is_deep, is_inverted, orientation
 
 # What EXIF orientations 2 to 8 ask for, in Pillow's words.
 TURNS = {
@@ -22,9 +22,6 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
-_ASIDE = (5, 6, 7, 8)
-"""Orientations that swap width and height."""
-
 # Modes that Pillow can scale as they are, transparency included; a large picture is scaled before it is converted.
 SCALABLE = ("RGB", "L", "CMYK", "YCbCr", "RGBA", "LA")
 
@@ -34,16 +31,17 @@ def square(picture: Image.Image, config: Config) -> np.ndarray:
 
     Of an animation this is the first frame. May raise whatever a decoder raises (`load.opened` turns it to BadCell).
     """
-    stored = orientation(picture)
     target = scaled_size(picture.width, picture.height, config)
     # A JPEG can be decoded at a half, a quarter or an eighth of its size; twice the target keeps the result smooth.
-    picture.draft(None, (2 * target[0], 2 * target[1]))
+    drafted = picture.draft(None, (2 * target[0], 2 * target[1]))
+    inverted = is_inverted(picture)
     picture.load()
-    turn = TURNS.get(orientation(picture))  # not `stored`: Pillow's reader of TIFF turns while it loads
-    if turn is None and stored in _ASIDE:
-        target = target[::-1]
+    if drafted is None:  # Pillow's reader of TIFF turns while it loads, and swaps the sides before that or only then
+        target = scaled_size(picture.width, picture.height, config)
+    turn = TURNS.get(orientation(picture))  # asked for after loading: a TIFF is then turned and has no tag any more
     if picture.mode not in SCALABLE or "transparency" in picture.info:
         picture = rgb(picture, config.background, config.grey_range)
+        picture = ImageOps.invert(picture) if inverted else picture
     if picture.size != target:
         picture = picture.resize(target, Image.Resampling.BILINEAR, reducing_gap=3.0)
     picture = rgb(picture, config.background, config.grey_range)
