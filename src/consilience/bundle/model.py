@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from consilience.bundle.compare import Comparison, compare
 from consilience.core import memory
-from consilience.core.errors import DataError, unknown
+from consilience.core.errors import DataError, DataWarning, unknown
 from consilience.core.limits import Limits
 from consilience.core.progress import Reporter
 from consilience.data.cells import Cells, Dataset, Problem
@@ -42,6 +44,8 @@ class Input:
     processor: Processor
     backbone: Backbone | None = None
     """What turns its cells into the vectors that the processor and the models see; None: they see the cells."""
+    missing: float = 0.0
+    """Share of the training rows that had no value."""
 
     def built_from(self) -> dict[str, Any]:
         """What a network is told of it."""
@@ -55,12 +59,14 @@ class Input:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """`answers` [N, K] (see tasks/base.py), the decoded answers, the names of the K columns, and the bad cells."""
+    """`answers` [N, K] (see tasks/base.py), the decoded answers, the names of the K columns, the bad cells, and how the
+    table differs from that of training."""
 
     answers: np.ndarray
     labels: list[Any]
     names: tuple[str, ...]
     problems: tuple[Problem, ...]
+    comparison: Comparison
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +90,11 @@ class Model:
         """One answer for each row, in order: a label or a number, a list of labels, or of several targets a dict by
         target. `rows`: a dict (one row), or whatever `data.sources.read` takes: a path,
         DataFrame, Arrow table, dataset, list or stream of dicts, dict of columns. A column that is absent is missing on
-        every row. `allow_urls`: hosts whose URLs in media cells are fetched."""
+        every row. `allow_urls`: hosts whose URLs in media cells are fetched.
+
+        Warns (DataWarning) of a column that a table lacks, of cells that cannot be read, and of columns whose values
+        are nothing like those of training. A dict may leave out what it likes: it is warned of a key only that looks
+        like one that is absent."""
         return self._answered(rows, root, allow_urls).labels
 
     def predict_proba(self, rows: Any, *, root: Path | None = None, allow_urls: Sequence[str] = ()) -> np.ndarray:
@@ -102,19 +112,34 @@ class Model:
         single = isinstance(rows, Mapping) and not any(isinstance(v, list | tuple | np.ndarray) for v in rows.values())
         table = read([dict(rows)] if single else rows, root=root)
         with fetching(table, self.media, hosts, max_bytes=self.limits.bytes) as given:
-            return self.answer(given)
+            prediction = self.answer(given, complete=not single and _has_columns(rows))
+        warn(prediction.comparison.warnings, stacklevel=4)
+        return prediction
 
     @property
     def classes(self) -> tuple[str, ...]:
         return self.task.names
 
-    def answer(self, table: Table, *, workers: int | None = None, reporter: Reporter | None = None) -> Prediction:
-        """Load the cells of a table and answer all of its rows."""
+    def answer(
+        self, table: Table, *, workers: int | None = None, reporter: Reporter | None = None, complete: bool = True
+    ) -> Prediction:
+        """Load the cells of a table and answer all of its rows. `complete`: see `compare`."""
         with memory.reused(when=len(table) > _MANY):
             dataset = self.load(table, workers=workers, reporter=reporter)
             answers = self.member.predict(self.view(dataset))
         problems = tuple(dict.fromkeys(p for cells in dataset.inputs.values() for p in cells.problems))
-        return Prediction(answers=answers, labels=self.task.decode(answers), names=self.task.names, problems=problems)
+        return Prediction(
+            answers=answers,
+            labels=self.task.decode(answers),
+            names=self.task.names,
+            problems=problems,
+            comparison=self.compare(table, dataset, complete=complete),
+        )
+
+    def compare(self, table: Table, dataset: Dataset, *, complete: bool = True) -> Comparison:
+        """How a table, loaded by `load`, differs from the one of training (bundle/compare.py)."""
+        known = {*self.columns, *(self.targets or (self.target,)), *([self.weight] if self.weight else [])}
+        return compare(table, dataset, self.inputs, known=known, complete=complete)
 
     def load(
         self, table: Table, *, workers: int | None = None, reporter: Reporter | None = None, encoded: bool = True
@@ -145,6 +170,19 @@ class Model:
 
     def view(self, dataset: Dataset) -> View:
         return make_view(dataset, self.inputs)
+
+
+def warn(texts: Iterable[str], *, stacklevel: int = 2) -> None:
+    """Warn a caller in Python."""
+    for text in texts:
+        warnings.warn(text, DataWarning, stacklevel=stacklevel + 1)
+
+
+def _has_columns(rows: Any) -> bool:
+    """Whether rows were given as a table, with columns of its own, and not as dicts that may leave out keys."""
+    if isinstance(rows, str | Path | Mapping) or hasattr(rows, "columns") or hasattr(rows, "column_names"):
+        return True
+    return isinstance(rows, Sequence) and len(rows) > 0 and not isinstance(rows[0], Mapping)
 
 
 def encodings(inputs: Mapping[str, Input]) -> dict[str, Encoding]:

@@ -90,6 +90,7 @@ def _write_model(model: Model, work: Path) -> dict[str, Any]:
                 "kinds": list(plan.kinds),
                 "config": encode(given.config),
                 "state": learned.meta,
+                "missing": given.missing,
             }
         )
     write_arrays(work / "weights.safetensors", arrays)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from consilience.cli.output import Terminal, print_json, print_table, show_metric
 from consilience.cli.tables import add_allow_url, add_table, the_table
@@ -40,9 +41,7 @@ def run(args: argparse.Namespace) -> int:
         print_json(found)
         return 0
     rows = [[name, show_metric(metric)] for name, metric in found["metrics"].items()]
-    print_table(
-        f"{found['rows']:,} rows, {found['bad_cells']:,} bad cells", ["metric", "value (95 %)"], rows, right=(1,)
-    )
+    print_table(_title(found), ["metric", "value (95 %)"], rows, right=(1,))
     if args.html:
         print(f"Page: {args.html}")
     if found["by"]:
@@ -50,3 +49,12 @@ def run(args: argparse.Namespace) -> int:
         rows = [[v, f"{g['rows']:,}", show_metric(g["metrics"][first])] for v, g in found["by"].items()]
         print_table(f"By {args.by}", [args.by, "rows", f"{first} (95 %)"], rows, right=(1, 2))
     return 0
+
+
+def _title(found: dict[str, Any]) -> str:
+    """How many rows, and in how many of them something could not be read."""
+    rows, bad = found["rows"], found["bad_rows"]
+    if not bad:
+        return f"{rows:,} rows, 0 bad cells"
+    where = ", ".join(f"{column}: {count:,}" for column, count in bad.items())
+    return f"{rows:,} rows; rows with a cell that could not be read, in whole or in part: {where}"

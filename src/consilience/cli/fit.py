@@ -145,7 +145,9 @@ def backbone_flags(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def show(fitted: Any) -> None:
-    """The leaderboard and the verdict, for people."""
+    """What to know of the data (said when it was found, and out of sight by now), the leaderboard and the verdict."""
+    for text in fitted.warnings:
+        print(f"warning: {text}")
     board = fitted.leaderboard
     primary = next(iter(board[0]["metrics"]))
     rows = [

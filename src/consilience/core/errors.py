@@ -8,6 +8,7 @@ ConsilienceError
 │   ├── ExportError                    a model that cannot be brought into the form asked for
 │   └── MissingExtra (also ImportError)  an optional package is not installed
 └── BadCell                            one cell cannot be used; the loader turns it into a missing value and a report
+DataWarning (a UserWarning)            the table asked about differs from the one the model was trained on
 
 A message says what happened, where, why we stop and what to do.
 """
@@ -56,6 +57,10 @@ class BadCell(ConsilienceError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+class DataWarning(UserWarning):
+    """The table asked about differs from the one the model was trained on; answers may well be wrong."""
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:

@@ -96,6 +96,22 @@ class Field:
     """Of a text: values to suggest; others are taken too."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Unlike:
+    """How the cells of one column differ from those of training, as facts: who compares decides what is worth a word."""
+
+    column: str
+    what: Literal["missing", "new", "outside", "otherwise written"]
+    """No usable value; a category that training did not have; numbers outside of its range; another form of a category
+    ("red" for "Red"), taken for the same."""
+    rows: int
+    of: int
+    """Rows that might: all of them for `missing`, else those that have a value."""
+    expected: float
+    """Share of training rows."""
+    examples: tuple[str, ...] = ()
+
+
 class Processor(ABC):
     """One input's preprocessing, fitted on training cells. Stateless in use: the same values give the same answer,
     whatever else is in the call and in whatever order."""
@@ -112,6 +128,11 @@ class Processor(ABC):
         """A few numbers of each value beside `features`: dense, and cheap enough to be computed anew whenever they are
         needed. The default: none."""
         return None
+
+    def unlike(self, values: Values, index: np.ndarray) -> tuple[Unlike, ...]:
+        """How the rows of a table differ from those of training, column by column; `index` [N]: the cell of each row.
+        Shares of missing are among rows that have any value. The default: nothing is known of columns."""
+        return ()
 
     def augment(self, tokens: Tokens, rng: np.random.Generator) -> Tokens:
         """A random change that keeps the meaning, drawn per distinct cell; while training only. The default: none."""

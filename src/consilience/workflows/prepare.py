@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from consilience.bundle.compare import compare, missing_share
 from consilience.bundle.model import Input, load_inputs, make_view, require_some
 from consilience.core.config import decode_into
 from consilience.core.errors import ConfigError, DataError, UserError, unknown
@@ -216,8 +217,11 @@ def prepare(
         reporter.say(f"{side}: {len(chosen):,} rows")
     warnings += [f"column {title!r}: {text}" for text in task.remarks(parts["train"].target)]
     warnings += _seen_twice(tables, once, sides)
-    for side, dataset in once.items():
-        warnings += [f"{tables[side].name}: {text}" for text in summarize(dataset)]
+    warnings += [f"{tables['train'].name}: {text}" for text in summarize(once["train"])]
+    known = {*tables["train"].columns}
+    for side in once.keys() - {"train"}:
+        found = compare(tables[side], once[side], inputs, known=known)
+        warnings += [f"{tables[side].name}: {text}" for text in found.warnings]
     return Prepared(
         inference=inference,
         task=task,
@@ -278,7 +282,11 @@ class _Looks:
             config, view = self.configs[name], self.frozen.get(name)
             processor = _fit(plan, config, dataset.inputs[name], rows, view)
             return Input(
-                plan=plan, config=config, processor=processor, backbone=None if view is None else view.backbone
+                plan=plan,
+                config=config,
+                processor=processor,
+                backbone=None if view is None else view.backbone,
+                missing=missing_share(dataset.inputs[name], rows),
             )
 
         return {name: fit(name, plan) for name, plan in self.plans.items()}

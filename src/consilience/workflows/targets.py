@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from consilience.bundle.compare import absent_columns
 from consilience.bundle.model import Model
 from consilience.core.config import Part
 from consilience.core.errors import DataError
@@ -34,11 +35,20 @@ class Truth:
     """The model's, opened to the labels that only these rows have."""
     weights: np.ndarray | None
     """[N], 1 on average over the table; None: all alike."""
+    warnings: tuple[str, ...] = ()
+    """Of labels that the model never saw."""
 
 
 def truth(model: Model, table: Table, *, reporter: Reporter) -> Truth:
     """The rows of a table that have the model's target. Says what is left out, raises DataError where all is."""
     columns = model.targets or (model.target,)
+    if absent := absent_columns(table, columns, model.columns):
+        name, near = next(iter(absent.items()))
+        hint = f" Did you mean {near!r}? Rename it to {name!r}." if near else ""
+        raise DataError(
+            f"{table.name}: there is no target column {name!r} to compare the answers with.{hint} "
+            f"Columns: {', '.join(table.columns)}."
+        )
     kept, weights, notes = weighed({"train": table}, model.weight if model.weight in table.columns else None)
     numbers = zip(columns, model.task.numbers, strict=True)
     table = emptied(kept["train"], [name for name, only in numbers if only])
@@ -48,12 +58,15 @@ def truth(model: Model, table: Table, *, reporter: Reporter) -> Truth:
     if len(rows) < len(table):
         notes.append(f"{len(table) - len(rows):,} rows without a target are left out")
     target, opened = encoded(model.task, table, columns, rows)
+    warnings = []
     if new := unseen(model.task, opened):
-        notes.append(f"labels the model never saw, counted as wrong: {', '.join(new[:5])}")
+        wrong = len(rows) - len(model.task.closed(target, opened)[0])
+        share = f" of {wrong:,} of {len(rows):,} rows ({wrong / len(rows):.0%})".replace("%", " %") if wrong else ""
+        warnings.append(f"labels{share} the model never saw, counted as wrong: {', '.join(new[:5])}")
     for note in notes:
         reporter.say(note)
     counts = None if weights is None else weights["train"][rows]
-    return Truth(table=table, rows=rows, target=target, task=opened, weights=counts)
+    return Truth(table=table, rows=rows, target=target, task=opened, weights=counts, warnings=tuple(warnings))
 
 
 def weighed(

@@ -27,7 +27,7 @@ from consilience.modalities.base import (
     is_blank,
 )
 from consilience.modalities.tabular import config as config_module
-from consilience.modalities.tabular.load import load_row
+from consilience.modalities.tabular.load import load_row, only_flags
 from consilience.modalities.tabular.processor import TableProcessor
 from consilience.modalities.tabular.sniff import sniff
 
@@ -56,16 +56,20 @@ class Tabular(Modality):
         """Names what each column holds: what the config says, else the kind given for the column, else ("tabular")
         what the cells look like, else a category."""
         names = [column.name for column in columns]
-        strangers = [name for name in config.columns if name not in names]
+        given = [("columns", name) for name in config.columns] + [("flags", name) for name in config.flags]
+        strangers = [(key, name) for key, name in given if name not in names]
         if strangers:
-            raise ConfigError([f"columns.{name}: {unknown('column of this input', name, names)}" for name in strangers])
+            raise ConfigError(
+                [f"{key}.{name}: {unknown('column of this input', name, names)}" for key, name in strangers]
+            )
         found: dict[str, Any] = {}
         for column, kind in zip(columns, kinds, strict=True):
             if kind == self.name:
                 evidence = sniff(column)
                 kind = evidence.kind if evidence else "category"
             found[column.name] = config.columns.get(column.name, kind)
-        return replace(config, columns=found)
+        flags = [c.name for c in columns if found[c.name] == "number" and only_flags(c.cells, config)]
+        return replace(config, columns=found, flags=config.flags or tuple(flags))
 
     def key(self, cell: tuple[Any, ...]) -> Hashable:
         """1, 1.0 and True compare equal in Python and are not the same cell."""

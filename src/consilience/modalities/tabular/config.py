@@ -14,6 +14,8 @@ Kind = Literal["number", "category", "date"]
 class Config:
     columns: dict[str, Kind] = field(default_factory=dict)
     """What each column holds, in the order of the columns; columns that are not named are decided from the data."""
+    flags: tuple[str, ...] = ()
+    """Number columns of nothing but 0 and 1, decided from the data where none is named: true and false are read too."""
     missing_markers: tuple[str, ...] = MISSING_MARKERS
     """Texts (or numbers, as "-999") that mean missing, as they are written; an empty cell always does."""
     tail: float = 0.01

@@ -18,6 +18,7 @@ import numpy as np
 
 from consilience.core.errors import BadCell
 from consilience.modalities.tabular.config import Config
+from consilience.modalities.tabular.meaning import PLAIN_FLAGS, TRUE
 
 Value = float | str | None
 Parser = Callable[[Any], Value]
@@ -37,7 +38,7 @@ def load_row(cell: Sequence[Any], config: Config) -> tuple[tuple[Value, ...] | N
 
     Raises BadCell when some part failed and nothing is left.
     """
-    plan = parsers(tuple(config.columns.items()), config.missing_markers)
+    plan = parsers(tuple(config.columns.items()), config.missing_markers, config.flags)
     try:
         values = tuple([parse(part) for parse, part in zip(plan, cell, strict=True)])
         return (None if values.count(None) == len(values) else values), []
@@ -73,10 +74,24 @@ def _show(part: Any) -> str:
 
 
 @lru_cache(maxsize=64)
-def parsers(columns: tuple[tuple[str, str], ...], markers: tuple[str, ...]) -> tuple[Parser, ...]:
+def parsers(
+    columns: tuple[tuple[str, str], ...], markers: tuple[str, ...], flags: tuple[str, ...] = ()
+) -> tuple[Parser, ...]:
     """One parser per column. Cached by content: a table of a million rows builds them once."""
     build = {"number": number_parser, "category": category_parser, "date": date_parser}
-    return tuple(build[kind](markers) for _, kind in columns)
+    plan = {name: build[kind](markers) for name, kind in columns}
+    return tuple(flag_parser(parse) if name in flags else parse for name, parse in plan.items())
+
+
+def flag_parser(parse: Parser) -> Parser:
+    """Reads the words that programs write for a flag ("TRUE", "f"), where `parse` reads numbers."""
+    words = {word: float(flag == TRUE) for word, flag in PLAIN_FLAGS.items()}
+
+    def flag(cell: Any) -> Value:
+        found = words.get(cell.strip().lower()) if isinstance(cell, str) else None
+        return parse(cell) if found is None else found
+
+    return flag
 
 
 # ---------------------------------------------------------------------------------------------------------- numbers
@@ -112,6 +127,19 @@ def number_parser(markers: tuple[str, ...]) -> Parser:
         return None if numeric and value in numeric else value
 
     return number
+
+
+def only_flags(cells: Sequence[Any], config: Config) -> bool:
+    """Whether the numbers of a column are nothing but 0 and 1, both of them."""
+    parse, found = number_parser(config.missing_markers), set()
+    for cell in cells:
+        try:
+            found.add(parse(cell))
+        except Unusable:
+            return False
+        if not found <= {0.0, 1.0, None}:
+            return False
+    return found >= {0.0, 1.0}
 
 
 def tidy(text: str) -> str:

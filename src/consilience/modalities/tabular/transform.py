@@ -8,7 +8,7 @@ Shape legend: U cells, K places of one column in the matrix.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from consilience.modalities.tabular.config import Config
+from consilience.modalities.tabular.meaning import flags_of, fold, meanings
 from consilience.modalities.tabular.stats import centre_and_scale, count
 
 Parts = Sequence[Any]
@@ -96,11 +97,14 @@ class NumberColumn:
 
 @dataclass(frozen=True, kw_only=True)
 class CategoryColumn:
-    """One place per kept category, one for all others, one for missing where some training row had none."""
+    """One place per kept category, one for all others, one for missing where some training row had none. A label in
+    another form than in training ("7" for "007") has the place of the one category that it can mean."""
 
     name: str
     categories: tuple[str, ...]
     gaps: bool
+    exact: tuple[str, ...] = ()
+    """Categories whose meaning a training label that was not kept has too: no other form is taken for them."""
     noisy = False
 
     @classmethod
@@ -111,11 +115,26 @@ class CategoryColumn:
                 rows[label] = rows.get(label, 0.0) + weight
         enough = [label for label, n in rows.items() if n >= config.min_count]
         kept = sorted(enough, key=lambda label: (-rows[label], label))[: config.max_categories]
-        return cls(name=name, categories=tuple(kept), gaps=_has_gaps(parts, weights))
+        flags, known = flags_of(kept), set(kept)
+        others = {fold(label, flags) for label in rows if label not in known}
+        exact = sorted(label for label in kept if fold(label, flags) in others)
+        return cls(name=name, categories=tuple(kept), gaps=_has_gaps(parts, weights), exact=tuple(exact))
 
     @cached_property
     def _place(self) -> dict[str, int]:
         return {label: i for i, label in enumerate(self.categories)}
+
+    @cached_property
+    def _meanings(self) -> tuple[dict[Hashable, int], dict[str, Hashable]]:
+        return meanings(self.categories, self.exact), flags_of(self.categories)
+
+    def meant(self, label: str) -> str | None:
+        """The category a label stands for; None: it is another."""
+        if label in self._place:
+            return label
+        by_meaning, flags = self._meanings
+        place = by_meaning.get(fold(label, flags))
+        return None if place is None else self.categories[place]
 
     def scaled(self, parts: Parts, limit: float) -> np.ndarray:
         return self.raw(parts)
@@ -123,8 +142,11 @@ class CategoryColumn:
     def raw(self, parts: Parts) -> np.ndarray:
         other = len(self.categories)
         missing = other + 1 if self.gaps else -1
-        place = self._place
-        codes = np.array([missing if p is None else place.get(p, other) for p in parts], np.int64)
+        place = dict(self._place)
+        for label in set(parts).difference(place):
+            meant = None if label is None else self.meant(label)
+            place[label] = missing if label is None else other if meant is None else place[meant]
+        codes = np.array([place[p] for p in parts], np.int64)
         out = np.zeros((len(codes), self.width), np.float32)
         rows = np.flatnonzero(codes >= 0)
         out[rows, codes[rows]] = 1.0

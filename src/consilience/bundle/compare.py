@@ -1,0 +1,164 @@
+"""How a table asked about differs from the one a model was trained on, in sentences. Whoever uses a model on a table
+prints them: predict, evaluate, audit, fit (of further tables), the server. Changes no answer and knows no modality.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from consilience.data.cells import Cells, Dataset
+from consilience.data.check import summarize
+from consilience.data.table import Table
+from consilience.modalities.base import Unlike
+
+if TYPE_CHECKING:
+    from consilience.bundle.model import Input
+
+_LEAST = 5
+"""Rows from which on a share says something."""
+_CLOSE = 0.6
+"""Likeness of two names, 0 to 1, from which on one may be meant by the other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """`warnings`: what may well make answers wrong. `notes`: what was understood although it was written otherwise."""
+
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def compare(
+    table: Table, dataset: Dataset, inputs: Mapping[str, Input], *, known: Collection[str], complete: bool = True
+) -> Comparison:
+    """`dataset`: the cells of the table, of those `inputs` that matter. `known`: further columns that training had.
+    `complete`: an absent column is worth a warning; else (rows as dicts, which may leave anything out) only where
+    another name looks like it."""
+    if not len(table):
+        return Comparison()
+    absent = absent_columns(table, {c for n in dataset.inputs for c in inputs[n].plan.columns}, known)
+    warnings = [
+        f"column {column!r}, which the model uses, is not in the table, so it counts as missing on all "
+        f"{len(table):,} rows (100 %)." + (f" Did you mean {near!r}? Rename it to {column!r}." if near else "")
+        for column, near in absent.items()
+        if near or complete
+    ]
+    warnings += summarize(_once(dataset, inputs))
+    notes = []
+    for fact in _facts(_once(dataset, inputs), inputs):
+        if fact.column in absent:
+            continue
+        if fact.what == "otherwise written" and fact.rows:
+            notes.append(
+                f"column {fact.column!r}: {_share(fact)} hold a value in another form than in training "
+                f"({', '.join(fact.examples)}); it was taken for the same"
+            )
+        elif fact.of >= _LEAST and is_unlike(fact) and not (fact.what == "missing" and _unreadable(dataset, fact)):
+            warnings.append(sentence(fact))
+    return Comparison(warnings=tuple(dict.fromkeys(warnings)), notes=tuple(dict.fromkeys(notes)))
+
+
+def new_values(dataset: Dataset, inputs: Mapping[str, Input]) -> dict[str, list[str]]:
+    """By input: a sentence for each column in which a single request holds categories that training hardly ever did not
+    have."""
+    found: dict[str, list[str]] = {}
+    for name, cells in dataset.inputs.items():
+        for fact in inputs[name].processor.unlike(cells.values, cells.index):
+            if fact.what == "new" and is_unlike(fact):
+                found.setdefault(name, []).append(sentence(fact))
+    return found
+
+
+def absent_columns(table: Table, used: Collection[str], known: Collection[str]) -> dict[str, str | None]:
+    """The used columns that a table lacks, each with the column that is probably it."""
+    absent = sorted(set(used) - table.columns.keys())
+    strangers = sorted(table.columns.keys() - set(used) - set(known)) if absent else []
+    return {column: nearest(column, strangers) for column in absent}
+
+
+def nearest(name: str, others: Collection[str]) -> str | None:
+    """The name most like it, if any is: case, blanks and signs count for nothing."""
+    folded: dict[str, str] = {}
+    for other in others:
+        folded.setdefault(_fold(other) or other, other)
+    close = difflib.get_close_matches(_fold(name) or name, folded, n=1, cutoff=_CLOSE)
+    return folded[close[0]] if close else None
+
+
+def _fold(name: str) -> str:
+    return "".join(c for c in name.casefold()[:200] if c.isalnum())
+
+
+def _once(dataset: Dataset, inputs: Mapping[str, Input]) -> Dataset:
+    """Of inputs that look at the same cells (as they are, through backbones), the first."""
+    first: dict[tuple[str, tuple[str, ...]], str] = {}
+    for name in dataset.inputs:
+        first.setdefault((inputs[name].plan.modality, inputs[name].plan.columns), name)
+    return Dataset(inputs={name: dataset.inputs[name] for name in first.values()}, rows=dataset.rows)
+
+
+def _facts(dataset: Dataset, inputs: Mapping[str, Input]) -> Iterator[Unlike]:
+    """Of every column where the input knows its columns, else of the input as a whole."""
+    for name, cells in dataset.inputs.items():
+        given = inputs[name]
+        empty = int(_empty(cells).sum())
+        facts = given.processor.unlike(cells.values, cells.index)
+        if not facts:
+            column = ", ".join(given.plan.columns)
+            yield Unlike(column=column, what="missing", rows=empty, of=dataset.rows, expected=given.missing)
+        for fact in facts:
+            if fact.what != "missing":
+                yield fact
+                continue
+            expected = given.missing + (1 - given.missing) * fact.expected
+            yield replace(fact, rows=empty + fact.rows, of=dataset.rows, expected=expected)
+
+
+def _empty(cells: Cells) -> np.ndarray:
+    """[N] bool: rows without a value."""
+    has = np.fromiter((value is not None for value in cells.values), bool, len(cells.values))
+    return ~has[cells.index]  # type: ignore[no-any-return]
+
+
+def missing_share(cells: Cells, rows: np.ndarray) -> float:
+    """Of these rows, how many have no value: what `Input.missing` keeps of training."""
+    return float(_empty(cells)[rows].mean()) if len(rows) else 0.0
+
+
+def is_unlike(fact: Unlike) -> bool:
+    """Whether so many rows cannot be what training leads to expect: more than half of those that training leaves room
+    for, and no accident (four standard deviations). Numbers: none is inside of the range."""
+    if not fact.rows:
+        return False
+    if fact.what == "outside":
+        return fact.rows == fact.of
+    excess = fact.rows / fact.of - fact.expected
+    return excess > (1 - fact.expected) / 2 and fact.of * excess**2 > 16 * fact.expected * (1 - fact.expected)
+
+
+def _unreadable(dataset: Dataset, fact: Unlike) -> bool:
+    """Whether most rows without a value have one that could not be read: that has been said already."""
+    rows = {p.row for p in dataset.problems if p.whole or p.column == fact.column}
+    return 2 * len(rows) >= fact.rows
+
+
+def sentence(fact: Unlike) -> str:
+    about = f"column {fact.column!r}: {_share(fact)}"
+    if fact.what == "missing":
+        return f"{about} have no value ({fact.expected:.0%} in training); check that the column is filled in"
+    if fact.what == "outside":
+        low, high = fact.examples
+        return f"{about} hold a number outside of the range of training, {low} to {high}; check the unit"
+    return (
+        f"{about} hold a value that is new to the model ({', '.join(fact.examples)}; {fact.expected:.0%} in training); "
+        "check how the column is written"
+    )
+
+
+def _share(fact: Unlike) -> str:
+    return f"{fact.rows:,} of {fact.of:,} rows ({fact.rows / fact.of:.0%})".replace("%", " %")
