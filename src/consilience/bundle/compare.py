@@ -58,19 +58,20 @@ def compare(
                 f"column {fact.column!r}: {_share(fact)} hold a value in another form than in training "
                 f"({', '.join(fact.examples)}); it was taken for the same"
             )
-        elif fact.of >= _LEAST and is_unlike(fact) and not (fact.what == "missing" and _unreadable(dataset, fact)):
+            continue
+        told = fact.what == "missing" and _unreadable(dataset, fact)
+        if fact.of >= _LEAST and is_unlike(fact) and not told:
             warnings.append(sentence(fact))
     return Comparison(warnings=tuple(dict.fromkeys(warnings)), notes=tuple(dict.fromkeys(notes)))
 
 
-def new_values(dataset: Dataset, inputs: Mapping[str, Input]) -> dict[str, list[str]]:
-    """By input: a sentence for each column in which a single request holds categories that training hardly ever did not
-    have."""
-    found: dict[str, list[str]] = {}
+def new_values(dataset: Dataset, inputs: Mapping[str, Input]) -> dict[str, list[Unlike]]:
+    """By input: columns in which a request, of one row even, holds categories that training hardly ever had."""
+    found: dict[str, list[Unlike]] = {}
     for name, cells in dataset.inputs.items():
         for fact in inputs[name].processor.unlike(cells.values, cells.index):
             if fact.what == "new" and is_unlike(fact):
-                found.setdefault(name, []).append(sentence(fact))
+                found.setdefault(name, []).append(fact)
     return found
 
 
@@ -150,15 +151,19 @@ def _unreadable(dataset: Dataset, fact: Unlike) -> bool:
 def sentence(fact: Unlike) -> str:
     about = f"column {fact.column!r}: {_share(fact)}"
     if fact.what == "missing":
-        return f"{about} have no value ({fact.expected:.0%} in training); check that the column is filled in"
+        return f"{about} have no value ({_percent(fact.expected)} in training); check that the column is filled in"
     if fact.what == "outside":
         low, high = fact.examples
         return f"{about} hold a number outside of the range of training, {low} to {high}; check the unit"
     return (
-        f"{about} hold a value that is new to the model ({', '.join(fact.examples)}; {fact.expected:.0%} in training); "
+        f"{about} hold a value that is new to the model ({', '.join(fact.examples)}; {_percent(fact.expected)} in training); "
         "check how the column is written"
     )
 
 
 def _share(fact: Unlike) -> str:
-    return f"{fact.rows:,} of {fact.of:,} rows ({fact.rows / fact.of:.0%})".replace("%", " %")
+    return f"{fact.rows:,} of {fact.of:,} rows ({_percent(fact.rows / fact.of)})"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

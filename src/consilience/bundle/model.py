@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from consilience.bundle.compare import Comparison, compare
+from consilience.bundle.compare import Comparison, absent_columns, compare
 from consilience.core import memory
-from consilience.core.errors import DataError, DataWarning, unknown
+from consilience.core.errors import DataError, DataWarning
 from consilience.core.limits import Limits
 from consilience.core.progress import Reporter
 from consilience.data.cells import Cells, Dataset, Problem
@@ -113,7 +113,7 @@ class Model:
         table = read([dict(rows)] if single else rows, root=root)
         with fetching(table, self.media, hosts, max_bytes=self.limits.bytes) as given:
             prediction = self.answer(given, complete=not single and _has_columns(rows))
-        warn(prediction.comparison.warnings, stacklevel=4)
+        warn(prediction.comparison.warnings, stacklevel=3)
         return prediction
 
     @property
@@ -173,14 +173,16 @@ class Model:
 
 
 def warn(texts: Iterable[str], *, stacklevel: int = 2) -> None:
-    """Warn a caller in Python."""
+    """Warn a caller in Python; `stacklevel` as in `warnings.warn`, counted from whoever calls this."""
     for text in texts:
         warnings.warn(text, DataWarning, stacklevel=stacklevel + 1)
 
 
 def _has_columns(rows: Any) -> bool:
-    """Whether rows were given as a table, with columns of its own, and not as dicts that may leave out keys."""
-    if isinstance(rows, str | Path | Mapping) or hasattr(rows, "columns") or hasattr(rows, "column_names"):
+    """Whether rows were given as a table, with columns of its own, and not as dicts, which may leave out keys."""
+    if isinstance(rows, Mapping):
+        return False
+    if isinstance(rows, str | Path) or hasattr(rows, "columns") or hasattr(rows, "column_names"):
         return True
     return isinstance(rows, Sequence) and len(rows) > 0 and not isinstance(rows[0], Mapping)
 
@@ -229,9 +231,11 @@ def require_some(table: Table, columns: Sequence[str]) -> None:
     """Raises DataError when the table has none of the columns: then it is another table, not one with gaps. One without
     rows is as good as any."""
     if len(table) and columns and not any(column in table.columns for column in columns):
+        close = absent_columns(table, columns, ())
+        hint = "".join(f" Is {near!r} the column {column!r}? Rename it." for column, near in close.items() if near)
         raise DataError(
-            f"{table.name}: none of the model's columns is there ({', '.join(columns)}). "
-            f"{unknown('column', columns[0], table.columns)}"
+            f"{table.name}: none of the model's columns is there ({', '.join(columns)}).{hint} "
+            f"The table has: {', '.join(table.columns) or 'none'}."
         )
 
 

@@ -52,9 +52,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _title(found: dict[str, Any]) -> str:
-    """How many rows, and in how many of them something could not be read."""
-    rows, bad = found["rows"], found["bad_rows"]
-    if not bad:
-        return f"{rows:,} rows, 0 bad cells"
-    where = ", ".join(f"{column}: {count:,}" for column, count in bad.items())
-    return f"{rows:,} rows; rows with a cell that could not be read, in whole or in part: {where}"
+    """How many rows, and for each column how many in which it could not be read, in whole or in part."""
+    bad = ", ".join(f"{column} {count:,}" for column, count in found["bad_rows"].items())
+    return f"{found['rows']:,} rows, " + (f"bad cells: {bad}" if bad else "0 bad cells")

@@ -98,7 +98,7 @@ class Field:
 
 @dataclass(frozen=True, kw_only=True)
 class Unlike:
-    """How the cells of one column differ from those of training, as facts: who compares decides what is worth a word."""
+    """How the cells of one column differ from those of training: facts, of which who compares makes sentences."""
 
     column: str
     what: Literal["missing", "new", "outside", "otherwise written"]

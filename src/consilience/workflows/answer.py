@@ -88,7 +88,8 @@ def evaluate(
     seed: int,
     reporter: Reporter,
 ) -> dict[str, Any]:
-    """{"metrics", "rows", "bad_cells", "bad_rows", "warnings", "notes", "by"}: scores with 95 % intervals of the model of a run or bundle on a table.
+    """{"metrics", "rows", "bad_cells", "bad_rows", "warnings", "notes", "by"}: scores with 95 % intervals of the model
+    of a run or bundle on a table.
 
     Where the model was trained with weights and the table has their column, rows count by it; "unweighted" then has the
     metrics of rows that all count alike.

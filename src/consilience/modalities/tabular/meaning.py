@@ -11,10 +11,13 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 
 TRUE, FALSE = ("flag", True), ("flag", False)
-PLAIN_FLAGS = {"true": TRUE, "t": TRUE, "1": TRUE, "false": FALSE, "f": FALSE, "0": FALSE}
+PLAIN_FLAGS: dict[str, Hashable] = {"true": TRUE, "t": TRUE, "1": TRUE, "false": FALSE, "f": FALSE, "0": FALSE}
 """What programs write for a flag."""
 _PAIRS = ({"true", "false"}, {"t", "f"}, {"1", "0"}, {"yes", "no"}, {"y", "n"}, {"on", "off"})
-_SPOKEN = ({"yes": TRUE, "y": TRUE, "no": FALSE, "n": FALSE}, {"on": TRUE, "off": FALSE})
+_SPOKEN: tuple[dict[str, Hashable], ...] = (
+    {"yes": TRUE, "y": TRUE, "no": FALSE, "n": FALSE},
+    {"on": TRUE, "off": FALSE},
+)
 """Words that may well be no flags: taken for flags only where training has some of them."""
 _NUMBER = re.compile(r"([+-]?)0*([0-9]+?)(?:\.([0-9]*?)0*)?")
 
@@ -31,12 +34,10 @@ def fold(label: str, flags: dict[str, Hashable]) -> Hashable:
     """Equal for labels of one meaning: a number without its needless zeros, else the words without regard to case and
     blanks."""
     words = " ".join(label.split()).casefold()
-    if (flag := flags.get(words)) is not None:
-        return flag
     if number := _NUMBER.fullmatch(words):
-        sign, whole, rest = number.groups()
-        return "number", "-" if sign == "-" and (whole != "0" or rest) else "", whole, rest or ""
-    return words
+        sign, whole, rest = number[1], number[2], number[3] or ""
+        words = ("-" if sign == "-" and (whole != "0" or rest) else "") + whole + (f".{rest}" if rest else "")
+    return flags.get(words, words)
 
 
 def meanings(categories: Sequence[str], exact: Iterable[str] = ()) -> dict[Hashable, int]:
