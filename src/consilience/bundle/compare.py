@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _LEAST = 5
 """Rows from which on a share says something."""
+_CLEAR = {"new": 0.5, "missing": 0.9}
+"""Share of the rows which training leaves room for, beyond which a change is worth a word: gaps come and go."""
 _CLOSE = 0.6
 """Likeness of two names, 0 to 1, from which on one may be meant by the other."""
 
@@ -37,8 +39,8 @@ def compare(
     table: Table, dataset: Dataset, inputs: Mapping[str, Input], *, known: Collection[str], complete: bool = True
 ) -> Comparison:
     """`dataset`: the cells of the table, of those `inputs` that matter. `known`: further columns that training had.
-    `complete`: an absent column is worth a warning; else (rows as dicts, which may leave anything out) only where
-    another name looks like it."""
+    `complete`: an absent column and one without values are worth a warning; else (dicts, which may leave anything out)
+    only an absent column like which another is called."""
     if not len(table):
         return Comparison()
     absent = absent_columns(table, {c for n in dataset.inputs for c in inputs[n].plan.columns}, known)
@@ -51,7 +53,7 @@ def compare(
     warnings += summarize(_once(dataset, inputs))
     notes = []
     for fact in _facts(_once(dataset, inputs), inputs):
-        if fact.column in absent:
+        if fact.column in absent or (fact.what == "missing" and not complete):
             continue
         if fact.what == "otherwise written" and fact.rows:
             notes.append(
@@ -132,14 +134,14 @@ def missing_share(cells: Cells, rows: np.ndarray) -> float:
 
 
 def is_unlike(fact: Unlike) -> bool:
-    """Whether so many rows cannot be what training leads to expect: more than half of those that training leaves room
-    for, and no accident (four standard deviations). Numbers: none is inside of the range."""
+    """Whether so many rows cannot be what training leads to expect: more than half (of missing ones: nine tenths) of
+    those that training leaves room for, and no accident (four standard deviations). Numbers: none is in the range."""
     if not fact.rows:
         return False
     if fact.what == "outside":
         return fact.rows == fact.of
-    excess = fact.rows / fact.of - fact.expected
-    return excess > (1 - fact.expected) / 2 and fact.of * excess**2 > 16 * fact.expected * (1 - fact.expected)
+    excess, room = fact.rows / fact.of - fact.expected, 1 - fact.expected
+    return excess > room * _CLEAR[fact.what] and fact.of * excess**2 > 16 * fact.expected * (1 - fact.expected)
 
 
 def _unreadable(dataset: Dataset, fact: Unlike) -> bool:
@@ -155,10 +157,8 @@ def sentence(fact: Unlike) -> str:
     if fact.what == "outside":
         low, high = fact.examples
         return f"{about} hold a number outside of the range of training, {low} to {high}; check the unit"
-    return (
-        f"{about} hold a value that is new to the model ({', '.join(fact.examples)}; {_percent(fact.expected)} in training); "
-        "check how the column is written"
-    )
+    shown = f"{', '.join(fact.examples)}; {_percent(fact.expected)} in training"
+    return f"{about} hold a value that is new to the model ({shown}); check how the column is written"
 
 
 def _share(fact: Unlike) -> str:
