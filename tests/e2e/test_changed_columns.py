@@ -319,3 +319,19 @@ def test_the_server_refuses_names_and_parts_it_cannot_use(model):
     response, _ = served(model, {"size": "big", "colour": "Red"})
     assert response.status_code == 422
     assert response.json()["field"] == "size"
+
+
+def test_as_many_unreadable_cells_as_in_training_are_a_note(tmp_path):
+    rng = np.random.default_rng(0)
+    size = rng.random(N)
+    cells = [f"{x:.4f}" if r > 0.05 else "unknown size" for x, r in zip(size, rng.random(N), strict=True)]
+    table = pd.DataFrame({"size": cells, "z": size, "y": np.where(size > 0.5, "a", "b")})
+    fitted = cs.fit(table, target="y", preset="classic", config=QUICK, out=tmp_path / "r")
+    model = cs.load(fitted.run)
+    model.predict(table)
+    told = evaluate(fitted.run, table)
+    assert told["warnings"] == []
+    assert "size" in told["notes"][0]
+    assert told["bad_rows"] == {"size": cells.count("unknown size")}
+    with pytest.warns(DataWarning, match="120 of 240"):
+        model.predict(table.assign(size=["no idea", "0.5"] * 120))

@@ -5,7 +5,8 @@ prints them: predict, evaluate, audit, fit (of further tables), the server. Chan
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -50,9 +51,11 @@ def compare(
         for column, near in absent.items()
         if near or complete
     ]
-    warnings += summarize(_once(dataset, inputs))
-    notes = []
-    for fact in _facts(_once(dataset, inputs), inputs):
+    once = _once(dataset, inputs)
+    usual = _usual(once, inputs)
+    warnings += summarize(_problems(once, lambda column: column not in usual))
+    notes = summarize(_problems(once, lambda column: column in usual))
+    for fact in _facts(once, inputs):
         if fact.column in absent or (fact.what == "missing" and not complete):
             continue
         if fact.what == "otherwise written" and fact.rows:
@@ -133,6 +136,37 @@ def missing_share(cells: Cells, rows: np.ndarray) -> float:
     return float(_empty(cells)[rows].mean()) if len(rows) else 0.0
 
 
+def unreadable_shares(cells: Cells, rows: np.ndarray) -> dict[str, float]:
+    """By column: of these rows, how many have a cell that could not be read; what `Input.unreadable` keeps of
+    training."""
+    wanted = set(rows.tolist()) if cells.problems else set()
+    bad = Counter(column for row, column in {(p.row, p.column) for p in cells.problems} if row in wanted)
+    return {column: count / len(rows) for column, count in sorted(bad.items())}
+
+
+def _usual(dataset: Dataset, inputs: Mapping[str, Input]) -> set[str]:
+    """Columns with cells that cannot be read, but no more of them than training leads to expect."""
+    usual = set()
+    for name, cells in dataset.inputs.items():
+        for column, share in unreadable_shares(cells, np.arange(dataset.rows)).items():
+            expected = inputs[name].unreadable.get(column, 0.0)
+            if expected and not _beyond(share, dataset.rows, expected):
+                usual.add(column)
+    return usual
+
+
+def _problems(dataset: Dataset, keep: Callable[[str], bool]) -> Dataset:
+    """The dataset with the problems of some columns only."""
+    inputs = {n: replace(c, problems=tuple(p for p in c.problems if keep(p.column))) for n, c in dataset.inputs.items()}
+    return Dataset(inputs=inputs, rows=dataset.rows)
+
+
+def _beyond(share: float, rows: int, expected: float) -> bool:
+    """Whether a share of so many rows is more than expected, and no accident (four standard deviations)."""
+    excess = share - expected
+    return excess > 0 and rows * excess**2 > 16 * expected * (1 - expected)
+
+
 def is_unlike(fact: Unlike) -> bool:
     """Whether so many rows cannot be what training leads to expect: more than half (of missing ones: nine tenths) of
     those that training leaves room for, and no accident (four standard deviations). Numbers: none is in the range."""
@@ -140,8 +174,9 @@ def is_unlike(fact: Unlike) -> bool:
         return False
     if fact.what == "outside":
         return fact.rows == fact.of
-    excess, room = fact.rows / fact.of - fact.expected, 1 - fact.expected
-    return excess > room * _CLEAR[fact.what] and fact.of * excess**2 > 16 * fact.expected * (1 - fact.expected)
+    share = fact.rows / fact.of
+    clear = fact.expected + (1 - fact.expected) * _CLEAR[fact.what]
+    return share > clear and _beyond(share, fact.of, fact.expected)
 
 
 def _unreadable(dataset: Dataset, fact: Unlike) -> bool:

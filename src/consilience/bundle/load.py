@@ -54,7 +54,12 @@ def _build(folder: Path, manifest: dict[str, Any], arrays: dict[str, np.ndarray]
             backbone = restore_backbone(modality.backbones, about, folder / about["folder"])
             processor = FrozenProcessor.restore(state)
         inputs[plan.name] = Input(
-            plan=plan, config=config, processor=processor, backbone=backbone, missing=given["missing"]
+            plan=plan,
+            config=config,
+            processor=processor,
+            backbone=backbone,
+            missing=given["missing"],
+            unreadable=given["unreadable"],
         )
     task = TASKS.load(manifest["task"]["kind"]).restore(manifest["task"])
     kind = manifest["model"]["kind"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,8 @@ class Input:
     """What turns its cells into the vectors that the processor and the models see; None: they see the cells."""
     missing: float = 0.0
     """Share of the training rows that had no value."""
+    unreadable: Mapping[str, float] = field(default_factory=dict)
+    """By column: share of the training rows whose cell could not be read, in whole or in part; none where absent."""
 
     def built_from(self) -> dict[str, Any]:
         """What a network is told of it."""

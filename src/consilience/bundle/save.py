@@ -91,6 +91,7 @@ def _write_model(model: Model, work: Path) -> dict[str, Any]:
                 "config": encode(given.config),
                 "state": learned.meta,
                 "missing": given.missing,
+                "unreadable": dict(given.unreadable),
             }
         )
     write_arrays(work / "weights.safetensors", arrays)

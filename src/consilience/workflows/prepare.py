@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from consilience.bundle.compare import compare, missing_share
+from consilience.bundle.compare import compare, missing_share, unreadable_shares
 from consilience.bundle.model import Input, load_inputs, make_view, require_some
 from consilience.core.config import decode_into
 from consilience.core.errors import ConfigError, DataError, UserError, unknown
@@ -219,9 +219,10 @@ def prepare(
     warnings += _seen_twice(tables, once, sides)
     warnings += [f"{tables['train'].name}: {text}" for text in summarize(once["train"])]
     known = {*tables["train"].columns}
-    for side in once.keys() - {"train"}:
+    for side in [side for side in once if side != "train"]:
         found = compare(tables[side], once[side], inputs, known=known)
-        warnings += [f"{tables[side].name}: {text}" for text in found.warnings]
+        told = dict.fromkeys([*summarize(once[side]), *found.warnings])
+        warnings += [f"{tables[side].name}: {text}" for text in told]
     return Prepared(
         inference=inference,
         task=task,
@@ -287,6 +288,7 @@ class _Looks:
                 processor=processor,
                 backbone=None if view is None else view.backbone,
                 missing=missing_share(dataset.inputs[name], rows),
+                unreadable=unreadable_shares(dataset.inputs[name], rows),
             )
 
         return {name: fit(name, plan) for name, plan in self.plans.items()}
