@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from consilience.bundle.load import load
-from consilience.bundle.model import Model
+from consilience.bundle.model import Model, warn
 from consilience.core.errors import UserError
 from consilience.core.files import media_root as _root
 from consilience.core.progress import Reporter
@@ -93,13 +93,16 @@ def evaluate(
     confine: bool = False,
     allow_urls: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """{"metrics": {name: {"value", "ci95"}}, "rows", "bad_cells", "by", "warnings"} of a run or bundle on a table
-    with targets. `html`: where to write a page for people."""
+    """{"metrics": {name: {"value", "ci95"}}, "rows", "bad_cells", "warnings", "notes", "by"} of a run or bundle on a
+    table with targets. Warns (DataWarning) where the table differs from the one of training.
+    `html`: where to write a page for people."""
     from consilience.workflows.answer import evaluate as run_evaluate
 
     root = _root(media_root, confine=confine)
     page = Path(html) if html else None
-    return run_evaluate(Path(run), table, by=by, html=page, root=root, hosts=allow_urls, seed=0, reporter=Reporter())
+    found = run_evaluate(Path(run), table, by=by, html=page, root=root, hosts=allow_urls, seed=0, reporter=Reporter())
+    warn(found["warnings"])
+    return found
 
 
 def audit(

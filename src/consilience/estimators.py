@@ -162,7 +162,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc, unused-ignore]
             frame = _frame(X)
             columns = _named(array) if frame is None else frame
         root = Path(self.media_root) if self.media_root is not None and self._model.media else None
-        return self._model.predict_proba(columns, root=root)
+        rows = X if isinstance(X, Sequence) and len(X) and isinstance(X[0], Mapping) else columns
+        return self._model.predict_proba(rows, root=root)
 
     def _settings(self, name: str, columns: Mapping[str, Any], numeric: bool, *, weight: str | None) -> dict[str, Any]:
         given = dict(self.config or {})

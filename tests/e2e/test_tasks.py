@@ -258,7 +258,7 @@ def test_weights_move_models_baselines_and_metrics(tmp_path):
     nothing = next(e for e in result.leaderboard if e["preset"] == "baseline")
     assert nothing["metrics"]["accuracy"]["value"] > 0.9, "a third of the rows, nearly all of the weight"
     told = evaluate(result.run, found, by=None, root=None, seed=0, reporter=Reporter())
-    assert set(told) == {"metrics", "rows", "bad_cells", "bad_parts", "by", "warnings", "unweighted"}
+    assert set(told) == {"metrics", "rows", "bad_cells", "bad_rows", "warnings", "notes", "by", "unweighted"}
     assert told["metrics"]["accuracy"]["value"] > told["unweighted"]["accuracy"]["value"]
     without = [{k: v for k, v in row.items() if k != "w"} for row in found]
     assert "unweighted" not in evaluate(result.run, without, by=None, root=None, seed=0, reporter=Reporter())

@@ -49,11 +49,18 @@ def _build(folder: Path, manifest: dict[str, Any], arrays: dict[str, np.ndarray]
             kinds=tuple(given["kinds"]),
         )
         if (about := given.get("backbone")) is None:
-            inputs[plan.name] = Input(plan=plan, config=config, processor=modality.restore(state, config))
+            backbone, processor = None, modality.restore(state, config)
         else:
             backbone = restore_backbone(modality.backbones, about, folder / about["folder"])
             processor = FrozenProcessor.restore(state)
-            inputs[plan.name] = Input(plan=plan, config=config, processor=processor, backbone=backbone)
+        inputs[plan.name] = Input(
+            plan=plan,
+            config=config,
+            processor=processor,
+            backbone=backbone,
+            missing=given["missing"],
+            unreadable=given["unreadable"],
+        )
     task = TASKS.load(manifest["task"]["kind"]).restore(manifest["task"])
     kind = manifest["model"]["kind"]
     state = State(arrays=_under(arrays, "model/"), meta=manifest["model"]["state"], files=files)

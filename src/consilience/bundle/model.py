@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from consilience.bundle import compare
+from consilience.bundle.compare import Comparison, absent_columns, compare
 from consilience.core import memory
-from consilience.core.errors import DataError, DataWarning, unknown
+from consilience.core.errors import DataError, DataWarning
 from consilience.core.limits import Limits
 from consilience.core.progress import Reporter
 from consilience.data.cells import Cells, Dataset, Problem
-from consilience.data.check import summarize
 from consilience.data.encode import Encoding, encode_values
 from consilience.data.fetch import fetching
 from consilience.data.infer import InputPlan
@@ -45,6 +44,10 @@ class Input:
     processor: Processor
     backbone: Backbone | None = None
     """What turns its cells into the vectors that the processor and the models see; None: they see the cells."""
+    missing: float = 0.0
+    """Share of the training rows that had no value."""
+    unreadable: Mapping[str, float] = field(default_factory=dict)
+    """By column: share of the training rows whose cell could not be read, in whole or in part; none where absent."""
 
     def built_from(self) -> dict[str, Any]:
         """What a network is told of it."""
@@ -58,14 +61,14 @@ class Input:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """`answers` [N, K] (see tasks/base.py), the decoded answers, the names of the K columns, and the bad cells."""
+    """`answers` [N, K] (see tasks/base.py), the decoded answers, the names of the K columns, the bad cells, and how the
+    table differs from that of training."""
 
     answers: np.ndarray
     labels: list[Any]
     names: tuple[str, ...]
     problems: tuple[Problem, ...]
-    warnings: tuple[str, ...] = ()
-    """What of the table is not as it was in training, a sentence each."""
+    comparison: Comparison
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +92,11 @@ class Model:
         """One answer for each row, in order: a label or a number, a list of labels, or of several targets a dict by
         target. `rows`: a dict (one row), or whatever `data.sources.read` takes: a path,
         DataFrame, Arrow table, dataset, list or stream of dicts, dict of columns. A column that is absent is missing on
-        every row. `allow_urls`: hosts whose URLs in media cells are fetched."""
+        every row. `allow_urls`: hosts whose URLs in media cells are fetched.
+
+        Warns (DataWarning) of a column that a table lacks, of cells that cannot be read, and of columns whose values
+        are nothing like those of training. A dict may leave out what it likes: it is warned of a key only that looks
+        like one that is absent."""
         return self._answered(rows, root, allow_urls).labels
 
     def predict_proba(self, rows: Any, *, root: Path | None = None, allow_urls: Sequence[str] = ()) -> np.ndarray:
@@ -107,20 +114,18 @@ class Model:
         single = isinstance(rows, Mapping) and not any(isinstance(v, list | tuple | np.ndarray) for v in rows.values())
         table = read([dict(rows)] if single else rows, root=root)
         with fetching(table, self.media, hosts, max_bytes=self.limits.bytes) as given:
-            answered = self.answer(given, by_hand=isinstance(rows, Mapping | list | tuple))
-        for text in answered.warnings:
-            warnings.warn(f"{table.name}: {text}", DataWarning, stacklevel=3)
-        return answered
+            prediction = self.answer(given, complete=not single and _has_columns(rows))
+        warn(prediction.comparison.warnings, stacklevel=3)
+        return prediction
 
     @property
     def classes(self) -> tuple[str, ...]:
         return self.task.names
 
     def answer(
-        self, table: Table, *, workers: int | None = None, reporter: Reporter | None = None, by_hand: bool = False
+        self, table: Table, *, workers: int | None = None, reporter: Reporter | None = None, complete: bool = True
     ) -> Prediction:
-        """Load the cells of a table and answer all of its rows. `by_hand`: its rows are dicts that somebody wrote, and
-        may leave out what is not known."""
+        """Load the cells of a table and answer all of its rows. `complete`: see `compare`."""
         with memory.reused(when=len(table) > _MANY):
             dataset = self.load(table, workers=workers, reporter=reporter)
             answers = self.member.predict(self.view(dataset))
@@ -130,19 +135,13 @@ class Model:
             labels=self.task.decode(answers),
             names=self.task.names,
             problems=problems,
-            warnings=tuple(self.compare(table, dataset, by_hand=by_hand)),
+            comparison=self.compare(table, dataset, complete=complete),
         )
 
-    def compare(self, table: Table, dataset: Dataset, *, by_hand: bool = False) -> list[str]:
-        """What of a table and its loaded cells is not as it was in training, a sentence each (bundle/compare.py)."""
-        used = [c for name in sorted(dataset.inputs) for c in self.inputs[name].plan.columns]
-        known = {*self.columns, *(self.targets or (self.target,)), self.weight or self.target}
-        used = list(dict.fromkeys(used))
-        return [
-            *compare.absent(table, used, known, only_alike=by_hand),
-            *compare.unusual(dataset, self.inputs, table, by_hand=by_hand),
-            *([] if by_hand else summarize(dataset)),
-        ]
+    def compare(self, table: Table, dataset: Dataset, *, complete: bool = True) -> Comparison:
+        """How a table, loaded by `load`, differs from the one of training (bundle/compare.py)."""
+        known = {*self.columns, *(self.targets or (self.target,)), *([self.weight] if self.weight else [])}
+        return compare(table, dataset, self.inputs, known=known, complete=complete)
 
     def load(
         self, table: Table, *, workers: int | None = None, reporter: Reporter | None = None, encoded: bool = True
@@ -173,6 +172,21 @@ class Model:
 
     def view(self, dataset: Dataset) -> View:
         return make_view(dataset, self.inputs)
+
+
+def warn(texts: Iterable[str], *, stacklevel: int = 2) -> None:
+    """Warn a caller in Python; `stacklevel` as in `warnings.warn`, counted from whoever calls this."""
+    for text in texts:
+        warnings.warn(text, DataWarning, stacklevel=stacklevel + 1)
+
+
+def _has_columns(rows: Any) -> bool:
+    """Whether rows were given as a table, with columns of its own, and not as dicts, which may leave out keys."""
+    if isinstance(rows, Mapping):
+        return False
+    if isinstance(rows, str | Path) or hasattr(rows, "columns") or hasattr(rows, "column_names"):
+        return True
+    return isinstance(rows, Sequence) and len(rows) > 0 and not isinstance(rows[0], Mapping)
 
 
 def encodings(inputs: Mapping[str, Input]) -> dict[str, Encoding]:
@@ -219,9 +233,11 @@ def require_some(table: Table, columns: Sequence[str]) -> None:
     """Raises DataError when the table has none of the columns: then it is another table, not one with gaps. One without
     rows is as good as any."""
     if len(table) and columns and not any(column in table.columns for column in columns):
+        close = absent_columns(table, columns, ())
+        hint = "".join(f" Is {near!r} the column {column!r}? Rename it." for column, near in close.items() if near)
         raise DataError(
-            f"{table.name}: none of the model's columns is there ({', '.join(columns)}). "
-            f"{unknown('column', columns[0], table.columns)}"
+            f"{table.name}: none of the model's columns is there ({', '.join(columns)}).{hint} "
+            f"The table has: {', '.join(table.columns) or 'none'}."
         )
 
 

@@ -90,6 +90,8 @@ def _write_model(model: Model, work: Path) -> dict[str, Any]:
                 "kinds": list(plan.kinds),
                 "config": encode(given.config),
                 "state": learned.meta,
+                "missing": given.missing,
+                "unreadable": dict(given.unreadable),
             }
         )
     write_arrays(work / "weights.safetensors", arrays)

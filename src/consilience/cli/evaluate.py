@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from consilience.cli.output import Terminal, print_json, print_table, show_metric
 from consilience.cli.tables import add_allow_url, add_media_root, add_table, the_media_root, the_table
@@ -40,10 +41,7 @@ def run(args: argparse.Namespace) -> int:
         print_json(found)
         return 0
     rows = [[name, show_metric(metric)] for name, metric in found["metrics"].items()]
-    bad = [f"{found['bad_parts']:,} bad numbers, categories or dates"] if found["bad_parts"] else []
-    if found["bad_cells"] or not bad:
-        bad.append(f"{found['bad_cells']:,} bad cells")
-    print_table(f"{found['rows']:,} rows, {', '.join(bad)}", ["metric", "value (95 %)"], rows, right=(1,))
+    print_table(_title(found), ["metric", "value (95 %)"], rows, right=(1,))
     if args.html:
         print(f"Page: {args.html}")
     if found["by"]:
@@ -51,3 +49,9 @@ def run(args: argparse.Namespace) -> int:
         rows = [[v, f"{g['rows']:,}", show_metric(g["metrics"][first])] for v, g in found["by"].items()]
         print_table(f"By {args.by}", [args.by, "rows", f"{first} (95 %)"], rows, right=(1, 2))
     return 0
+
+
+def _title(found: dict[str, Any]) -> str:
+    """How many rows, and for each column how many in which it could not be read, in whole or in part."""
+    bad = ", ".join(f"{column} {count:,}" for column, count in found["bad_rows"].items())
+    return f"{found['rows']:,} rows, " + (f"bad cells: {bad}" if bad else "0 bad cells")

@@ -8,6 +8,7 @@ ConsilienceError
 │   ├── ExportError                    a model that cannot be brought into the form asked for
 │   └── MissingExtra (also ImportError)  an optional package is not installed
 └── BadCell                            one cell cannot be used; the loader turns it into a missing value and a report
+DataWarning (a UserWarning)            the table asked about differs from the one the model was trained on
 
 DataWarning (UserWarning)              a table can be used, but is not like the one a model was trained on
 
@@ -61,16 +62,7 @@ class BadCell(ConsilienceError):
 
 
 class DataWarning(UserWarning):
-    """A table can be used, but is not like the one that the model was trained on; the message says in what."""
-
-
-def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that somebody most likely meant: the same but for case, blanks and signs, or nearly the same."""
-    known = list(known)
-    folded = {"".join(c for c in k.casefold() if c.isalnum()): k for k in reversed(known)}
-    if (same := folded.get("".join(c for c in name.casefold() if c.isalnum()))) is not None:
-        return same
-    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.6)), None)
+    """The table asked about differs from the one the model was trained on; answers may well be wrong."""
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:

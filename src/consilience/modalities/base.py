@@ -130,23 +130,6 @@ class Features:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unusual:
-    """Cells of one column that training knew little or nothing of."""
-
-    column: str
-    what: str
-    """How a sentence goes on after the share of rows: "hold a value that training never saw"."""
-    cells: np.ndarray
-    """[U] bool: such cells."""
-    of: np.ndarray
-    """[U] bool: the cells it is a share of."""
-    usual: float
-    """The same share among the training rows, 0 to 1."""
-    lacking: bool = False
-    """Whether nothing is in them: of rows that somebody wrote by hand that says nothing."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Preview:
     """One cell as a person looks at it on a page: words, or a small file that browsers show, or both."""
 
@@ -168,6 +151,22 @@ class Field:
     """Of a text: values to suggest; others are taken too."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Unlike:
+    """How the cells of one column differ from those of training: facts, of which who compares makes sentences."""
+
+    column: str
+    what: Literal["missing", "new", "outside", "otherwise written"]
+    """No usable value; a category that training did not have; numbers outside of its range; another form of a category
+    ("red" for "Red"), taken for the same."""
+    rows: int
+    of: int
+    """Rows that might: all of them for `missing`, else those that have a value."""
+    expected: float
+    """Share of training rows."""
+    examples: tuple[str, ...] = ()
+
+
 class Processor(ABC):
     """One input's preprocessing, fitted on training cells. Stateless in use: the same values give the same answer,
     whatever else is in the call and in whatever order."""
@@ -185,8 +184,9 @@ class Processor(ABC):
         needed. The default: none."""
         return None
 
-    def unusual(self, values: Values) -> Sequence[Unusual]:
-        """What of these values is not as the training values were, column by column. The default: nothing to say."""
+    def unlike(self, values: Values, index: np.ndarray) -> tuple[Unlike, ...]:
+        """How the rows of a table differ from those of training, column by column; `index` [N]: the cell of each row.
+        Shares of missing are among rows that have any value. The default: nothing is known of columns."""
         return ()
 
     def augment(self, tokens: Tokens, rng: np.random.Generator) -> Tokens:

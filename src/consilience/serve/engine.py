@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from consilience.bundle.compare import new_values, sentence
 from consilience.bundle.model import Model
 from consilience.data.cells import Dataset, merged
 from consilience.data.table import Table
@@ -35,6 +36,8 @@ class Answer:
 
     answers: np.ndarray
     predictions: list[Any]
+    warnings: tuple[str, ...] = ()
+    """Sentences about columns of the request whose values are new to the model."""
 
 
 @dataclass(eq=False)
@@ -45,6 +48,7 @@ class _Job:
     future: asyncio.Future[Answer]
     loop: asyncio.AbstractEventLoop
     dataset: Dataset | None = None
+    warnings: tuple[str, ...] = ()
     decoded: float = 0.0
     gone: bool = False
     """Nobody waits for the answer any more."""
@@ -126,6 +130,7 @@ class Engine:
         try:
             with self.metrics.timed("decode"):
                 job.dataset = self._load(job.rows)
+                job.warnings = self._new_values(job.dataset)
             self.metrics.saw(job.rows, self.fields)
         except Exception as error:  # whatever it was, the request must hear of it
             _tell([job], [error])
@@ -146,6 +151,13 @@ class Engine:
                 f"row {problem.row}, {problem.column}: {problem.reason}", field=problem.column, row=problem.row
             )
         return dataset
+
+    def _new_values(self, dataset: Dataset) -> tuple[str, ...]:
+        said = []
+        for name, facts in new_values(dataset, self.model.inputs).items():
+            self.metrics.new_values.labels(name).inc(sum(fact.rows for fact in facts))
+            said += [sentence(fact) for fact in facts]
+        return tuple(said)
 
     def _compute(self) -> None:
         """Answer all that is decoded, unless another thread is at it: it looks again after it has let go."""
@@ -183,7 +195,10 @@ class Engine:
         answers, start = [], 0
         for job in batch:
             end = start + len(job.rows)
-            answers.append(Answer(answers=whole.answers[start:end], predictions=whole.predictions[start:end]))
+            own = slice(start, end)
+            answers.append(
+                Answer(answers=whole.answers[own], predictions=whole.predictions[own], warnings=job.warnings)
+            )
             start = end
         _tell(batch, answers)
 

@@ -288,10 +288,13 @@ class _Service:
             )
         seen["rows"] = len(rows)
         wanted = protocol.check_outputs([output.name for output in request.outputs], self.engine.model)
-        made = protocol.chosen(protocol.outputs(await self.engine.answer(rows), self.engine.model), wanted)
+        answer = await self.engine.answer(rows)
+        made = protocol.chosen(protocol.outputs(answer, self.engine.model), wanted)
         outputs = [OIP["InferOutputTensor"](name=t.name, datatype=t.datatype, shape=t.shape) for t in made]
         name = request.id or seen["id"]
-        head = {"model_name": self.config.name, "model_version": protocol.VERSION, "id": name}
+        head: dict[str, Any] = {"model_name": self.config.name, "model_version": protocol.VERSION, "id": name}
+        if answer.warnings:
+            head["parameters"] = {"warnings": OIP["InferParameter"](string_param="\n".join(answer.warnings))}
         return OIP["ModelInferResponse"](**head, outputs=outputs, raw_output_contents=[t.raw() for t in made])
 
     async def statistics(self, request: Any, context: Any) -> Any:

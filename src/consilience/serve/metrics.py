@@ -35,6 +35,7 @@ class Metrics:
         self.given = counter("input_rows", "Rows answered, by input", ["input"])
         self.missing = counter("input_missing_rows", "Rows without this input", ["input"])
         self.undecodable = counter("input_decode_failures", "Values that could not be decoded", ["input"])
+        self.new_values = counter("input_new_values", "Values of a category that training did not have", ["input"])
         latest = self._maker(Gauge, multiprocess_mode="max")
         self.last = latest("last_answer_timestamp_seconds", "When a request was last answered, since 1970", [])
         gauge = self._maker(Gauge, multiprocess_mode="livesum")

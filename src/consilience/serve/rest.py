@@ -117,7 +117,8 @@ class _Routes:
         if task.discrete:
             for line, row in zip(predictions, answer.answers.tolist(), strict=True):
                 line["probabilities"] = {task.names[k]: row[k] for k in task.probable}
-        return JSONResponse({"id": seen["id"], "model": self.config.name, "predictions": predictions})
+        found = {"id": seen["id"], "model": self.config.name, "predictions": predictions}
+        return JSONResponse({**found, "warnings": list(answer.warnings)} if answer.warnings else found)
 
     async def _infer(self, request: Request, content: bytes, seen: dict[str, Any]) -> Response:
         self._check_model(request)
@@ -128,8 +129,12 @@ class _Routes:
         rows = self.engine.fields.rows(protocol.rows(asked.tensors, self.engine.fields), most=self.config.rows)
         seen["rows"] = len(rows)
         known = protocol.check_outputs(asked.outputs, self.engine.model)
-        made = protocol.chosen(protocol.outputs(await self.engine.answer(rows), self.engine.model), known)
-        head = {"model_name": self.config.name, "model_version": protocol.VERSION, "id": asked.id or seen["id"]}
+        answer = await self.engine.answer(rows)
+        made = protocol.chosen(protocol.outputs(answer, self.engine.model), known)
+        head: dict[str, Any] = {"model_name": self.config.name, "model_version": protocol.VERSION}
+        head["id"] = asked.id or seen["id"]
+        if answer.warnings:
+            head["parameters"] = {"warnings": "\n".join(answer.warnings)}
         return tensors.response(head, made, asked)
 
     async def _answered(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from consilience import __version__
+from consilience.bundle.compare import Comparison
 from consilience.bundle.load import load
 from consilience.bundle.manifest import write_text
 from consilience.bundle.model import Model
@@ -39,10 +42,10 @@ def predict(
     reporter: Reporter,
 ) -> dict[str, Any]:
     """Answer every row of a table, in its order: its columns, then `prediction` (of several targets one
-    `prediction_<target>` each), then with `proba` one `proba_<class>` each (`proba_<target>_<class>`). Written
-    to `out` (.csv, .parquet or .jsonl) where given. `hosts`: whose URLs are fetched.
-    A column that the table has already under one of these names is kept, and ours gets a number behind its name.
-    Returns {"rows", "bad_cells", "out", "columns", "renamed", "warnings"}."""
+    `prediction_<target>` each), then with `proba` one `proba_<class>` each (`proba_<target>_<class>`); `prediction_1`
+    and so on where the table has such a column. Written to `out` (.csv, .parquet or .jsonl) where given. `hosts`: whose
+    URLs are fetched. Returns {"rows", "bad_cells", "bad_rows", "warnings", "notes", "prediction_column", "out",
+    "columns"}."""
     if out is not None:
         check_writable(out, "--out")
     model = load(run)
@@ -57,11 +60,11 @@ def predict(
         added |= {f"proba_{prediction.names[k]}": prediction.answers[:, k].tolist() for k in model.task.probable}
     elif proba:
         raise UserError(f"--proba: {model.target!r} is a number, which has no class probabilities; leave --proba out")
-    added, renamed = _beside(added, table.columns)
-    for name, free in renamed.items():
-        reporter.say(f"the table has a column {name!r} of its own, which is kept; the model's answer is in {free!r}")
-    for text in prediction.warnings:
-        reporter.say(f"warning: {table.name}: {text}")
+    names = _free(added, table.columns)
+    for name, free in names.items():
+        if free != name:
+            reporter.say(f"note: {table.name} has a column {name!r} already; ours is called {free!r}")
+    added = {names[name]: cells for name, cells in added.items()}
     kept = table.columns if out is not None and out.suffix.lower() == ".parquet" else _without_bytes(table, reporter)
     columns = {**{name: list(cells) for name, cells in kept.items()}, **added}
     if not nested:
@@ -71,25 +74,11 @@ def predict(
         _report_bad(prediction.problems, out.with_name(f"{out.stem}.bad_cells.csv"), table, reporter)
     return {
         "rows": len(table),
-        "bad_cells": sum(p.whole for p in prediction.problems),
+        **_said(prediction.comparison, prediction.problems, reporter),
+        "prediction_column": next(iter(added)),
         "out": None if out is None else str(out),
         "columns": columns,
-        "renamed": renamed,
-        "warnings": list(prediction.warnings),
     }
-
-
-def _beside(added: Mapping[str, list[Any]], taken: Collection[str]) -> tuple[dict[str, list[Any]], dict[str, str]]:
-    """The added columns under names that are free, and the names that were changed: old -> new."""
-    out: dict[str, list[Any]] = {}
-    renamed = {}
-    for name, cells in added.items():
-        numbered = chain([name], (f"{name}_{k}" for k in count(2)))
-        free = next(n for n in numbered if n not in taken and n not in out)
-        out[free] = cells
-        if free != name:
-            renamed[name] = free
-    return out, renamed
 
 
 def evaluate(
@@ -103,8 +92,8 @@ def evaluate(
     seed: int,
     reporter: Reporter,
 ) -> dict[str, Any]:
-    """{"metrics", "rows", "bad_cells", "bad_parts", "warnings", "by"}: scores with 95 % intervals of the model of a run
-    or bundle on a table. "bad_parts": numbers, categories and dates that could not be read.
+    """{"metrics", "rows", "bad_cells", "bad_rows", "warnings", "notes", "by"}: scores with 95 % intervals of the model
+    of a run or bundle on a table.
 
     Where the model was trained with weights and the table has their column, rows count by it; "unweighted" then has the
     metrics of rows that all count alike.
@@ -131,25 +120,19 @@ def evaluate(
             rows=rows,
         )
         errors = [] if html is None else worst(Shown.of(model), part, said, most=ERRORS)
-    found_bad = dict.fromkeys(p for cells in dataset.inputs.values() for p in cells.problems)
+        about = model.compare(table, dataset)
+        problems = tuple(dict.fromkeys(p for cells in dataset.inputs.values() for p in cells.problems))
     answers = opened.widen(said, model.task)
     known, truths = model.task.closed(target, opened)
     metrics = score(opened, answers, target, names=names, groups=groups, weights=counts, seed=seed)
     details = metrics.pop("details")
+    rare = never_predicted(model.task, said[known], truths, where="given")
     out: dict[str, Any] = {
         "metrics": metrics,
         "rows": len(rows),
-        "bad_cells": sum(p.whole for p in found_bad),
-        "bad_parts": sum(not p.whole for p in found_bad),
-        "warnings": [
-            *(f"{table.name}: {text}" for text in model.compare(given, dataset)),
-            *found.warnings,
-            *never_predicted(model.task, said[known], truths, where="given"),
-        ],
+        **_said(replace(about, warnings=(*found.warnings, *rare, *about.warnings)), problems, reporter),
         "by": {},
     }
-    for warning in out["warnings"]:
-        reporter.say(f"warning: {warning}")
     if grouping is not None:
         values = [grouping[int(r)] for r in rows]
         out["by"] = by_group(opened, answers, target, values, names=names, groups=groups, weights=counts, seed=seed)
@@ -160,6 +143,31 @@ def evaluate(
     if html is not None:
         _write_page(html, out, model, opened, details=details, errors=errors, table=table, by=by)
     return out
+
+
+def _said(about: Comparison, problems: Sequence[Problem], reporter: Reporter) -> dict[str, Any]:
+    """Tell the user how a table differs; {"bad_cells": cells of which at least a part could not be read,
+    "bad_rows": rows with such a cell by column, "warnings", "notes"}."""
+    for text in about.warnings:
+        reporter.say(f"warning: {text}")
+    for text in about.notes:
+        reporter.say(f"note: {text}")
+    bad = Counter(column for _, column in {(p.row, p.column) for p in problems})
+    return {
+        "bad_cells": len(problems),
+        "bad_rows": dict(sorted(bad.items())),
+        "warnings": list(about.warnings),
+        "notes": list(about.notes),
+    }
+
+
+def _free(names: Iterable[str], taken: Collection[str]) -> dict[str, str]:
+    """For each name one that no column has: itself, or with the first free number behind it."""
+    found: dict[str, str] = {}
+    for name in names:
+        numbered = chain([name], (f"{name}_{n}" for n in count(1)))
+        found[name] = next(n for n in numbered if n not in taken and n not in found.values())
+    return found
 
 
 def _write_page(

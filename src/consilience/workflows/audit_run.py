@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from consilience import __version__
+from consilience.bundle.compare import compare
 from consilience.bundle.load import load
 from consilience.bundle.manifest import MANIFEST, find, write_text
 from consilience.bundle.model import Input, Model, encodings, load_inputs, make_view, require_some
@@ -140,6 +141,9 @@ def _held(model: Model, inputs: Mapping[str, Input], table: Table, reporter: Rep
     table, rows = found.table, found.rows
     plans, configs = ({n: given.plan for n, given in inputs.items()}, {n: given.config for n, given in inputs.items()})
     dataset = load_inputs(table, plans, configs, model.limits, reporter=reporter, encodings=encodings(inputs))
+    used = Dataset(inputs={n: c for n, c in dataset.inputs.items() if n in model.member.inputs}, rows=dataset.rows)
+    for text in (*found.warnings, *compare(table, used, inputs, known=model.columns).warnings):
+        reporter.say(f"warning: {text}")
     part = Part(
         view=make_view(dataset, inputs).take(rows),
         target=found.target,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from consilience.bundle import compare
+from consilience.bundle.compare import compare, missing_share, unreadable_shares
 from consilience.bundle.model import Input, load_inputs, make_view, require_some
 from consilience.core.config import decode_into
 from consilience.core.errors import ConfigError, DataError, UserError, unknown
@@ -212,9 +212,6 @@ def prepare(
     warnings += leftover.warnings(left_out)
     inputs = looks.fitted(loaded["train"], sides["train"][1])
     views = {of: make_view(data, inputs, store=store) for of, data in loaded.items()}
-    for side in sorted({*tables} - {"train"}):
-        changed = _changed(tables[side], loaded[side], inputs, tables["train"])
-        warnings += [f"{tables[side].name}: {text}" for text in changed]
     parts = {}
     for side, (of, chosen) in sides.items():
         target, opened = encoded(task, tables[of], targets, chosen)
@@ -232,8 +229,12 @@ def prepare(
         reporter.say(f"{side}: {len(chosen):,} rows")
     warnings += [f"column {title!r}: {text}" for text in task.remarks(parts["train"].target)]
     warnings += _seen_twice(tables, {side: _loosen(data, dealt.loosened) for side, data in once.items()}, sides)
-    for side, dataset in once.items():
-        warnings += [f"{tables[side].name}: {text}" for text in summarize(dataset)]
+    warnings += [f"{tables['train'].name}: {text}" for text in summarize(once["train"])]
+    known = {*tables["train"].columns}
+    for side in [side for side in once if side != "train"]:
+        found = compare(tables[side], once[side], inputs, known=known)
+        told = dict.fromkeys([*summarize(once[side]), *found.warnings])
+        warnings += [f"{tables[side].name}: {text}" for text in told]
     return Prepared(
         inference=inference,
         task=task,
@@ -294,7 +295,12 @@ class _Looks:
             config, view = self.configs[name], self.frozen.get(name)
             processor = _fit(plan, config, dataset.inputs[name], rows, view)
             return Input(
-                plan=plan, config=config, processor=processor, backbone=None if view is None else view.backbone
+                plan=plan,
+                config=config,
+                processor=processor,
+                backbone=None if view is None else view.backbone,
+                missing=missing_share(dataset.inputs[name], rows),
+                unreadable=unreadable_shares(dataset.inputs[name], rows),
             )
 
         return {name: fit(name, plan) for name, plan in self.plans.items()}
@@ -330,12 +336,6 @@ def _load(
     for name, encoding in encodings.items():
         reporter.say(f"{name}: {encoding.tally.encoded:,} of {encoding.tally.distinct:,} distinct cells encoded")
     return loaded
-
-
-def _changed(table: Table, dataset: Dataset, inputs: Mapping[str, Input], train: Table) -> list[str]:
-    """What to say of a table of the user's that is not like the training table."""
-    used = dict.fromkeys(column for given in inputs.values() for column in given.plan.columns)
-    return [*compare.absent(table, [*used], train.columns), *compare.unusual(dataset, inputs, table)]
 
 
 def _never_seen(side: str, part: Part) -> list[str]:

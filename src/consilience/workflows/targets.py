@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from consilience.bundle.compare import absent_columns
 from consilience.bundle.model import Model
 from consilience.core.config import Part
 from consilience.core.errors import DataError
@@ -43,6 +44,13 @@ class Truth:
 def truth(model: Model, table: Table, *, reporter: Reporter) -> Truth:
     """The rows of a table that have the model's target. Says what is left out, raises DataError where all is."""
     columns = model.targets or (model.target,)
+    if absent := absent_columns(table, columns, model.columns):
+        name, near = next(iter(absent.items()))
+        hint = f" Did you mean {near!r}? Rename it to {name!r}." if near else ""
+        raise DataError(
+            f"{table.name}: there is no target column {name!r} to compare the answers with.{hint} "
+            f"Columns: {', '.join(table.columns)}."
+        )
     kept, weights, notes = weighed({"train": table}, model.weight if model.weight in table.columns else None)
     numbers = zip(columns, model.task.numbers, strict=True)
     table = emptied(kept["train"], [name for name, only in numbers if only])

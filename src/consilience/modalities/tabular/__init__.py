@@ -29,7 +29,7 @@ from consilience.modalities.base import (
 from consilience.modalities.tabular import config as config_module
 from consilience.modalities.tabular.dates import ORDERS
 from consilience.modalities.tabular.hint import hint
-from consilience.modalities.tabular.load import POINTS, load_row
+from consilience.modalities.tabular.load import POINTS, load_row, only_flags
 from consilience.modalities.tabular.processor import TableProcessor
 from consilience.modalities.tabular.sniff import reading, sniff
 
@@ -78,7 +78,7 @@ class Tabular(Modality):
             how = reading(column, config.columns.get(column.name, kind))
             if not how.clear and how.kind == "date":
                 problems.append(f"column {column.name!r}: {how.notes[-1]}; say it with the kind date_dmy or date_mdy")
-            flag = how.kind == "number" and not how.unit and _are_flags(column)
+            flag = how.kind == "number" and not how.unit and only_flags(column.cells, config)
             found[column.name] = config.columns.get(column.name, "flag" if flag else how.kind)
             if how.unit:
                 units.setdefault(column.name, how.unit)
@@ -120,9 +120,3 @@ class Tabular(Modality):
             "time": lambda: f"1{rng.integers(0, 10)}:3{rng.integers(0, 10)}",
         }
         return tuple(made[kind]() for kind in config.columns.values())
-
-
-def _are_flags(column: ColumnSample) -> bool:
-    """Whether the numbers of a column are 0 and 1."""
-    cells = {cell.strip() if isinstance(cell, str) else cell for cell in column.without_markers.cells}
-    return len(cells) > 1 and cells <= {0, 1, "0", "1", "0.0", "1.0"}

@@ -18,7 +18,7 @@ from consilience.core.errors import BadCell
 from consilience.core.number_forms import LONGEST, tidy
 from consilience.modalities.tabular.config import Config
 from consilience.modalities.tabular.dates import ORDERS, date_parser, time_parser
-from consilience.modalities.tabular.meaning import flag_of
+from consilience.modalities.tabular.meaning import PLAIN_FLAGS, TRUE
 from consilience.modalities.tabular.numbers import Parser, Unusable, Value, number_parser
 
 SHOWN = 30
@@ -107,15 +107,26 @@ POINTS = {"number": ".", "number_comma": ",", "flag": "."}
 """Kinds of numbers, and what parts whole and fraction in them."""
 
 
-def flag_parser(markers: tuple[str, ...]) -> Parser:
-    """A number parser to which words for true and false are 1 and 0: which of them a column of flags holds depends on
-    the program that wrote it."""
-    number = number_parser(markers)
+def only_flags(cells: Sequence[Any], config: Config) -> bool:
+    """Whether the numbers of a column are nothing but 0 and 1, both of them."""
+    parse, found = number_parser(config.missing_markers), set()
+    for cell in cells:
+        try:
+            found.add(parse(cell))
+        except Unusable:
+            return False
+        if not found <= {0.0, 1.0, None}:
+            return False
+    return found >= {0.0, 1.0}
 
-    def flag(cell: Any) -> float | int | None:
-        if isinstance(cell, str) and (known := flag_of(cell)) is not None:
-            return float(known)
-        return number(cell)  # type: ignore[no-any-return]
+
+def flag_parser(markers: tuple[str, ...]) -> Parser:
+    """Reads numbers, and the words that programs write for a flag ("TRUE", "f")."""
+    number, words = number_parser(markers), {word: float(flag == TRUE) for word, flag in PLAIN_FLAGS.items()}
+
+    def flag(cell: Any) -> Value:
+        found = words.get(cell.strip().lower()) if isinstance(cell, str) else None
+        return number(cell) if found is None else found  # type: ignore[no-any-return]
 
     return flag
 

@@ -1,62 +1,53 @@
-"""Which known category a cell means that is written in another form: True for 1, 7 for 007, "red " for Red.
+"""Labels of one meaning in another form: True for 1, 7 for "007", "red" for "Red". Knows labels, no statistics.
 
-Knows the categories of one column and nothing else: what may be two of them is none.
+Which form a file holds depends on the program that wrote it: a spreadsheet drops the zeros of a code, a database writes
+1 for true. A form is brought back only where a single training category can be meant.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
 
-_FLAGS = {
-    **dict.fromkeys(("true", "1", "t", "yes", "y", "on", "是", "真", "有"), True),
-    **dict.fromkeys(("false", "0", "f", "no", "n", "off", "否", "假", "无"), False),
-}
-_NUMBER = re.compile(r"([+-]?)0*(\d+?)(?:\.(\d*?)0*)?")
-
-
-def by_meaning(categories: Iterable[str]) -> dict[object, str]:
-    """Meaning -> the one category that has it. What two categories mean, none is chosen for."""
-    known = tuple(categories)
-    flags = are_flags(known)
-    found: dict[object, str] = {}
-    shared: set[object] = set()
-    for category in known:
-        for meaning in meanings(category, flags=flags):
-            if found.setdefault(meaning, category) != category:
-                shared.add(meaning)
-    return {meaning: category for meaning, category in found.items() if meaning not in shared}
+TRUE, FALSE = ("flag", True), ("flag", False)
+PLAIN_FLAGS: dict[str, Hashable] = {"true": TRUE, "t": TRUE, "1": TRUE, "false": FALSE, "f": FALSE, "0": FALSE}
+"""What programs write for a flag."""
+_PAIRS = ({"true", "false"}, {"t", "f"}, {"1", "0"}, {"yes", "no"}, {"y", "n"}, {"on", "off"})
+_SPOKEN: tuple[dict[str, Hashable], ...] = (
+    {"yes": TRUE, "y": TRUE, "no": FALSE, "n": FALSE},
+    {"on": TRUE, "off": FALSE},
+)
+"""Words that may well be no flags: taken for flags only where training has some of them."""
+_NUMBER = re.compile(r"([+-]?)0*([0-9]+?)(?:\.([0-9]*?)0*)?")
 
 
-def meant(text: str, known: Mapping[object, str], *, flags: bool) -> str | None:
-    """The category that a text which is none of them means; None: no single one."""
-    found = {known[meaning] for meaning in meanings(text, flags=flags) if meaning in known}
-    return found.pop() if len(found) == 1 else None
+def flags_of(labels: Iterable[str]) -> dict[str, Hashable]:
+    """The words that are flags among these labels, where the labels are the two of one pair; else none."""
+    low = sorted(label.casefold() for label in labels)
+    if set(low) not in _PAIRS or len(low) != 2:
+        return {}
+    return PLAIN_FLAGS | next((words for words in _SPOKEN if words.keys() >= set(low)), {})
 
 
-def flag_of(text: str) -> bool | None:
-    """What a word for true or false says; None of any other."""
-    return _FLAGS.get(_folded(text))
+def fold(label: str, flags: dict[str, Hashable]) -> Hashable:
+    """Equal for labels of one meaning: a number without its needless zeros, else the words without regard to case and
+    blanks."""
+    words = " ".join(label.split()).casefold()
+    if number := _NUMBER.fullmatch(words):
+        sign, whole, rest = number[1], number[2], number[3] or ""
+        words = ("-" if sign == "-" and (whole != "0" or rest) else "") + whole + (f".{rest}" if rest else "")
+    return flags.get(words, words)
 
 
-def are_flags(categories: Iterable[str]) -> bool:
-    """Whether a column's categories are words for true and false."""
-    words = [flag_of(category) for category in categories]
-    return bool(words) and None not in words
-
-
-def meanings(text: str, *, flags: bool) -> list[object]:
-    """What a text may mean: its letters whatever their case and form, a number, a flag."""
-    folded = _folded(text)
-    found: list[object] = [folded]
-    if number := _NUMBER.fullmatch(folded):
-        sign, whole, part = number.groups()
-        found.append(("number", sign.replace("+", ""), whole, part or ""))
-    if flags and folded in _FLAGS:
-        found.append(("flag", _FLAGS[folded]))
-    return found
-
-
-def _folded(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+def meanings(categories: Sequence[str], exact: Iterable[str] = ()) -> dict[Hashable, int]:
+    """Place of the single category that has each meaning. `exact`: categories that another label, one that was not
+    kept, shares its meaning with: they are found by their own form only."""
+    flags, apart = flags_of(categories), set(exact)
+    folded = [fold(category, flags) for category in categories]
+    times = Counter(folded)
+    return {
+        key: place
+        for place, (key, category) in enumerate(zip(folded, categories, strict=True))
+        if times[key] == 1 and category not in apart
+    }

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 
 from consilience.core.batch import Tokens
 from consilience.core.state import State
-from consilience.modalities.base import Features, Processor, Unusual, Values
+from consilience.modalities.base import Features, Processor, Unlike, Values
 from consilience.modalities.tabular.collate import augment, collate, split
 from consilience.modalities.tabular.config import Config
 from consilience.modalities.tabular.features import features
-from consilience.modalities.tabular.transform import KINDS, CategoryColumn, Column, from_json, to_json
-
-NEW = "hold a value that training did not know"
-EMPTY = "have no value that can be used, where training rows always had one"
+from consilience.modalities.tabular.seen import Seen, seen, unlike
+from consilience.modalities.tabular.transform import KINDS, Column, from_json, to_json
 
 
 class TableProcessor(Processor):
     """All columns of one input, in the order of the config."""
 
-    def __init__(self, columns: Sequence[Column], config: Config) -> None:
+    def __init__(self, columns: Sequence[Column], config: Config, seen: Sequence[Seen]) -> None:
+        """`seen`: what the training rows had in each column."""
         assert columns, "resolve() names the columns before anything is fitted"
         self.columns = tuple(columns)
+        self.seen = tuple(seen)
         self.config = config
 
     @classmethod
@@ -35,34 +36,32 @@ class TableProcessor(Processor):
             KINDS[kind].fit(name, part, counts, config)
             for (name, kind), part in zip(config.columns.items(), parts, strict=True)
         ]
-        return cls(fitted, config)
+        return cls(fitted, config, [seen(c, part, counts) for c, part in zip(fitted, parts, strict=True)])
 
     @classmethod
     def restore(cls, state: State, config: Config) -> TableProcessor:
-        return cls([from_json(raw) for raw in state.meta["columns"]], config)
+        return cls(
+            [from_json(raw) for raw in state.meta["columns"]], config, [Seen(**raw) for raw in state.meta["seen"]]
+        )
+
+    def learned(self) -> State:
+        return State(meta={"columns": [to_json(column) for column in self.columns]})
 
     def state(self) -> State:
-        return State(meta={"columns": [to_json(column) for column in self.columns]})
+        return State(meta={**self.learned().meta, "seen": [asdict(was) for was in self.seen]})
+
+    def unlike(self, values: Values, index: np.ndarray) -> tuple[Unlike, ...]:
+        """Rows without anything count nowhere: who compares knows of them."""
+        parts, present = split(values, len(self.columns))
+        weights = np.where(present, np.bincount(index, minlength=len(values)), 0)
+        three = zip(self.columns, self.seen, parts, strict=True)
+        return tuple(found for column, was, part in three for found in unlike(column, was, part, weights))
 
     def collate(self, values: Values) -> Tokens:
         return collate(self.columns, values, self.config.limit)
 
     def features(self, values: Values) -> Features:
         return features(self.columns, values)
-
-    def unusual(self, values: Values) -> Sequence[Unusual]:
-        """New categories; and columns that have no value where training rows always had one."""
-        found = []
-        for column, parts in zip(self.columns, split(values, len(self.columns))[0], strict=True):
-            absent = np.array([part is None for part in parts], bool)
-            if not column.gaps:
-                everywhere = np.ones(len(absent), bool)
-                empty = Unusual(column=column.name, what=EMPTY, cells=absent, of=everywhere, usual=0.0, lacking=True)
-                found.append(empty)
-            if isinstance(column, CategoryColumn):
-                new = column.unseen(parts)
-                found.append(Unusual(column=column.name, what=NEW, cells=new, of=~absent, usual=column.others))
-        return found
 
     def augment(self, tokens: Tokens, rng: np.random.Generator) -> Tokens:
         return augment(self.columns, tokens, self.config, rng)

@@ -9,8 +9,8 @@ Shape legend: U cells, K places of one column in the matrix.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -20,7 +20,7 @@ from consilience.core.number_forms import EXACT
 from consilience.modalities.tabular.config import Config
 from consilience.modalities.tabular.dates import ORDERS
 from consilience.modalities.tabular.load import POINTS
-from consilience.modalities.tabular.meaning import are_flags, by_meaning, meant
+from consilience.modalities.tabular.meaning import flags_of, fold, meanings
 from consilience.modalities.tabular.stats import HUGE, centre_and_scale, count
 
 Parts = Sequence[Any]
@@ -28,8 +28,6 @@ Parts = Sequence[Any]
 
 LARGEST = float(np.finfo(np.float32).max)
 
-_MET = 4096
-"""Labels in other forms whose place a column remembers."""
 _KNOTS = 33
 """Quantiles kept of a number, for its rank."""
 _FAR = 1000
@@ -124,14 +122,14 @@ class NumberColumn:
 
 @dataclass(frozen=True, kw_only=True)
 class CategoryColumn:
-    """One place per kept category, one for all others, one for missing where some training row had none. What is no
-    category as it is written, but means one alone (`meaning.py`), is that one."""
+    """One place per kept category, one for all others, one for missing where some training row had none. A label in
+    another form than in training ("7" for "007") has the place of the one category that it can mean."""
 
     name: str
     categories: tuple[str, ...]
     gaps: bool
-    others: float = 0.0
-    """Share of the training rows, of those with a value, whose category was not kept."""
+    exact: tuple[str, ...] = ()
+    """Categories whose meaning a training label that was not kept has too: no other form is taken for them."""
     noisy = False
 
     @classmethod
@@ -142,10 +140,10 @@ class CategoryColumn:
                 rows[label] = rows.get(label, 0.0) + weight
         enough = [label for label, n in rows.items() if n >= config.min_count]
         kept = sorted(enough, key=lambda label: (-rows[label], label))[: config.max_categories]
-        fitted = cls(name=name, categories=tuple(kept), gaps=_has_gaps(parts, weights))
-        total = sum(rows.values())
-        others = sum(n for label, n in rows.items() if fitted._place_of(label) == len(kept))
-        return replace(fitted, others=others / total if total else 0.0)
+        flags, known = flags_of(kept), set(kept)
+        others = {fold(label, flags) for label in rows if label not in known}
+        exact = sorted(label for label in kept if fold(label, flags) in others)
+        return cls(name=name, categories=tuple(kept), gaps=_has_gaps(parts, weights), exact=tuple(exact))
 
     @cached_property
     def _place(self) -> dict[str, int]:
@@ -153,30 +151,28 @@ class CategoryColumn:
         return {label: i for i, label in enumerate(self.categories)}
 
     @cached_property
-    def _by_meaning(self) -> tuple[dict[object, str], bool]:
-        return by_meaning(self.categories), are_flags(self.categories)
+    def _meanings(self) -> tuple[dict[Hashable, int], dict[str, Hashable]]:
+        return meanings(self.categories, self.exact), flags_of(self.categories)
 
-    def _place_of(self, label: str) -> int:
-        place = self._place.get(label)
-        if place is None:
-            known, flags = self._by_meaning
-            category = meant(label, known, flags=flags)
-            place = len(self.categories) if category is None else self._place[category]
-            if len(self._place) < _MET + len(self.categories):  # ever new labels must not fill the memory
-                self._place[label] = place
-        return place
-
-    def unseen(self, parts: Parts) -> np.ndarray:
-        """[U] bool: the cells with a category that is none of those kept."""
-        other = len(self.categories)
-        return np.array([part is not None and self._place_of(part) == other for part in parts], bool)
+    def meant(self, label: str) -> str | None:
+        """The category a label stands for; None: it is another."""
+        if label in self._place:
+            return label
+        by_meaning, flags = self._meanings
+        place = by_meaning.get(fold(label, flags))
+        return None if place is None else self.categories[place]
 
     def scaled(self, parts: Parts, limit: float) -> np.ndarray:
         return self.raw(parts)
 
     def raw(self, parts: Parts) -> np.ndarray:
-        missing = len(self.categories) + 1 if self.gaps else -1
-        codes = np.array([missing if p is None else self._place_of(p) for p in parts], np.int64)
+        other = len(self.categories)
+        missing = other + 1 if self.gaps else -1
+        place = dict(self._place)
+        for label in set(parts).difference(place):
+            meant = None if label is None else self.meant(label)
+            place[label] = missing if label is None else other if meant is None else place[meant]
+        codes = np.array([place[p] for p in parts], np.int64)
         out = np.zeros((len(codes), self.width), np.float32)
         rows = np.flatnonzero(codes >= 0)
         out[rows, codes[rows]] = 1.0
