@@ -12,7 +12,8 @@ How an input is judged, G being what the model wins over the answer that looks a
   when training without it loses surely less than 5 % of G: then the other inputs say the same.
 - `earns`: something is surely lost by permuting it.
 - `unclear`: none of these can be told from so few rows (of fewer than 30, only `earns` can); always, where the model
-  itself is not surely better than nothing.
+  itself is not surely better than nothing; and instead of `does_not`, `harms` and `unused` beside a column that looks
+  like a leak, unless a model of the input alone surely wins less than 20 % of G.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ SENTENCES = {
     "{lost}, which may be chance ({low} to {high}).",
     "unclear_model": "{input}: cannot be told, because the model itself is not surely better than an answer that "
     "looks at nothing.",
-    "unclear_leak": "{input}: cannot be told: beside a column that looks like a leak no input can show what it "
-    "is worth.",
+    "unclear_leak": "{input}: cannot be told: a column that looks like a leak leaves nothing for other inputs to "
+    "show. Leave that column out and audit again.",
     "target": "{column}: looks like a leak: alone it tells {power} of what there is to know about the target, "
     "everything else at most {others}. If it is not known when predicting, leave it out: --ignore {quoted}.",
     "class": "{column}: looks like a leak: alone it tells the rows of {detail} from all others ({power}). If it "
@@ -64,8 +65,10 @@ SENTENCES = {
     "counter": "{column}: numbers the rows. It says nothing about new rows: --ignore {quoted}.",
     "group": "{column}: rows with the same {column} nearly always have the same answer ({power}), and they are "
     "on both sides of the split, so the scores flatter. Keep them together: --group {quoted}.",
-    "input": "{column}: looks like a leak: a simple model of it alone gets {power} of the way from knowing "
-    "nothing to perfect, everything else at most {others}. Look at what its cells say about the answer.",
+    "pair": "{column}: looks like a leak: together with {detail} it is the target. If they are not known when "
+    "predicting, leave them out: --ignore {quoted}.",
+    "order": "{column}: looks like a leak: it numbers the rows, and they come in the order of the target, so that "
+    "alone it tells {power} of what there is to know. New rows have no such order: --ignore {quoted}.",
     "rows": "{rows} of {of} rows ({share}) were seen in training, whole: {example}.",
     "texts": "{column}: {rows} of {of} rows ({share}) hold a text that was seen in training: {example}.",
     "contents": "{column}: {rows} of {of} rows ({share}) hold content that was seen in training: {example}.",
@@ -120,6 +123,12 @@ def judge(
     if retrained is not None and (_low(retrained) or 0.0) > 0:
         return "earns", "earns_retrained"
     return "unclear", "unclear"
+
+
+def tells_nothing(alone: Told | None, gain: Told) -> bool:
+    """Whether a model of an input alone surely wins next to nothing. Then it is of no use beside a leak either, which
+    else leaves nothing to be seen of what the others are worth."""
+    return alone is not None and _below(alone, WIDE * (gain["value"] or 0.0))
 
 
 def say(key: str, **facts: Any) -> str:

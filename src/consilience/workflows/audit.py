@@ -238,15 +238,17 @@ def _judged(
     numbers: dict[str, Any] = {"alone": None if alone is None else difference(alone - exam.nothing)}
     numbers |= {way: difference(of[name]) if name in of else None for way, of in losses.items()}
     numbers |= {"shapley": share, "cost": cost}
+    gain = difference(exam.full - exam.nothing)
     verdict, key = verdicts.judge(
         used=name in exam.names,
         rows=len(exam.held.target),
-        gain=difference(exam.full - exam.nothing),
+        gain=gain,
         permuted=numbers["permuted"],
         alone=numbers["alone"],
         retrained=numbers["retrained"],
     )
-    if verdict in verdicts.FINDINGS and leaking:
+    fitted = numbers["alone"] if name in exam.subject.alone else None
+    if verdict in verdicts.FINDINGS and leaking and not verdicts.tells_nothing(fitted, gain):
         verdict, key = "unclear", "unclear_leak"
     said = _say_input(name, key, numbers, exam.judge.metric, len(exam.held.target))
     return {**numbers, "verdict": verdict, "said": said}

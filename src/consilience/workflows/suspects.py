@@ -5,7 +5,7 @@ Knows parts of a run and raw columns; of a modality it asks only what two near c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -132,29 +132,28 @@ def suspected(
     if len(chosen) > _ROWS // 5:
         chosen = np.sort(generator(seed, "leaks").permutation(len(chosen))[: _ROWS // 5])
     train = train.take(chosen)
+    named = {
+        column: (name, ways[0]) for name, ways in same_cells(inputs).items() for column in inputs[ways[0]].plan.columns
+    }
     owner = {
         column: name
-        for name, ways in same_cells(inputs).items()
-        for column in inputs[ways[0]].plan.columns
-        if MODALITIES.load(inputs[ways[0]].plan.modality).joint  # what people wrote may well tell the answer
-        and column in train.table.columns
-        and column in held.table.columns
+        for column, (name, _) in named.items()
+        if column in train.table.columns and column in held.table.columns
     }
-    taken = {column for given in inputs.values() for column in given.plan.columns} - {*owner}
-    every = [c for c in train.table.columns if c in held.table.columns and c not in (*apart, group, *taken)]
+    modality = {column: MODALITIES.load(inputs[named[column][1]].plan.modality) for column in owner}
+    apart = [*apart, *([group] if group else []), *(c for c, of in modality.items() if not of.joint)]
+    every = [c for c in train.table.columns if c in held.table.columns and c not in apart]
     some = {c: [*_columns(c, train, held)] for c in dict.fromkeys([*owner, *every])}
     sides = [Side(columns={c: some[c][k] for c in some}, target=part.target) for k, part in enumerate((train, held))]
-    found = leaks.suspects(sides[0], sides[1], names=held.names, inputs=owner, powers=powers)
+    found = leaks.suspects(
+        sides[0],
+        sides[1],
+        names=held.names,
+        inputs=owner,
+        powers=powers,
+        texts=[c for c, of in modality.items() if not of.joint and not of.media],
+        media=[c for c, of in modality.items() if of.media],
+    )
     told = {suspect.column for suspect in found}
     found += leaks.groups(sides[0], sides[1], columns=[c for c in every if c not in told])
-    if len(held.target) >= leaks.FEWEST:
-        found += list(_inputs(powers, told={owner[s.column] for s in found if s.column in owner}))
     return found
-
-
-def _inputs(powers: Mapping[str, float], *, told: set[str]) -> Iterator[Suspect]:
-    """Inputs that a simple model alone is nearly perfect on, far from what any other does."""
-    for name, power in powers.items():
-        others = max([0.0, *(p for n, p in powers.items() if n != name)])
-        if name not in told and len(powers) > 1 and power >= 0.98 and 1 - power <= 0.05 * (1 - others):
-            yield Suspect(column=name, kind="input", power=power, others=others)
