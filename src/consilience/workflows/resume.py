@@ -32,7 +32,6 @@ def resume(
     flags: Mapping[str, Any],
     file: Path | None = None,
     settings: Sequence[str] = (),
-    preset: str | None = None,
     reporter: Reporter,
 ) -> FitResult:
     """Go on with the run in `out` within what is left of its time budget; a complete one is only told of.
@@ -42,7 +41,7 @@ def resume(
     """
     require("lightgbm", "pyarrow", "scipy", "sklearn", extra="train", to="train a model")
     with Run.reopen(out) as run:
-        config = agreed(run, {**flags, **({"preset": preset} if preset else {})}, file=file, settings=settings)
+        config = agreed(run, flags, file=file, settings=settings)
         given = recall(run, spread(sources))
         if run.result is not None:
             reporter.say(f"{out}: this run is complete")
