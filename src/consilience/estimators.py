@@ -165,8 +165,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc, unused-ignore]
     def _answers(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         _check_table(X)
-        # Rows stay rows: written by hand, they may leave out what is not known.
-        columns = X if _is_rows(X) else _columns(X)
+        columns = _columns(X)
         if columns is None:
             array = validate_data(self, X, dtype=None, ensure_all_finite="allow-nan", reset=False)
             frame = _frame(X)
@@ -289,12 +288,6 @@ def _check_answers(y: Any) -> None:
         )
 
 
-def _is_rows(X: Any) -> bool:
-    """Whether it is a list of dicts."""
-    sequence = isinstance(X, Sequence) and not isinstance(X, str | bytes)
-    return sequence and len(X) > 0 and all(isinstance(row, Mapping) for row in X)
-
-
 def _columns(X: Any) -> dict[str, Any] | None:
     """Columns of a dict of columns or a list of dicts; None of anything else."""
     if isinstance(X, Mapping) and not hasattr(X, "tocsr"):  # one kind of sparse matrix is a dict; none is taken
@@ -305,7 +298,7 @@ def _columns(X: Any) -> dict[str, Any] | None:
                     "with one dict: [{...}]"
                 )
         return {str(name): list(cells) for name, cells in X.items()}
-    if _is_rows(X):
+    if isinstance(X, Sequence) and not isinstance(X, str | bytes) and len(X) and all(isinstance(r, Mapping) for r in X):
         names = dict.fromkeys(str(name) for row in X for name in row)
         return {name: [row.get(name) for row in X] for name in names}
     return None
