@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 
 import consilience as cs
 from consilience import api
@@ -182,6 +183,11 @@ def test_runs(verb, given, says):
     refused(lambda: verb(given), says)
 
 
+@pytest.mark.parametrize("given", ["seed=1", [5], {"seed": 1}, None])
+def test_settings_of_a_run_that_goes_on(run, given):
+    refused(lambda: cs.fit(FRAME, resume=True, out=run, settings=given), "settings", "key=value")
+
+
 def test_a_model_is_no_run(model):
     refused(lambda: cs.load(model), "Model", "load(result.run)")
 
@@ -196,6 +202,7 @@ TABLES = {
     "a row": (X.iloc[0], "to_dict()"),
     "numbers": (np.zeros(2), "pandas.DataFrame"),
     "an array": (np.zeros((2, 2)), "pandas.DataFrame"),
+    "a sparse array": (scipy.sparse.eye_array(2), "pandas.DataFrame"),
     "lists": ([[1, 2]], "row 1 is list"),
     "paths": (["a.csv"], "no such file"),
     "tables": ([X], "row 1 is DataFrame"),

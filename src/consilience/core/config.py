@@ -16,7 +16,7 @@ from numbers import Integral, Real
 from pathlib import Path, PurePath
 from typing import Any, TypeVar, cast
 
-from consilience.core.arguments import shown
+from consilience.core.arguments import shown, texts_of
 from consilience.core.errors import ConfigError, UserError, unknown
 from consilience.core.registry import Family
 
@@ -106,6 +106,12 @@ def assign(raw: dict[str, Any], setting: str) -> None:
             raise UserError(f"--set {setting!r}: {name!r} is a value, not a table of keys")
         node = child
     node[last] = value
+
+
+def assign_all(raw: dict[str, Any], settings: Any) -> None:
+    """Apply several settings in their order. Raises UserError for what is no list of texts."""
+    for setting in texts_of("settings", settings, 'a list of texts "key=value", for example ["train.lr=1e-3"]'):
+        assign(raw, setting)
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

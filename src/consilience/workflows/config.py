@@ -8,8 +8,8 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from consilience.core.arguments import expect, shown, texts_of
-from consilience.core.config import assign, decode_into, load_toml, merge
+from consilience.core.arguments import expect, shown
+from consilience.core.config import assign_all, decode_into, load_toml, merge
 from consilience.core.errors import ConfigError, UserError, unknown
 from consilience.core.limits import Limits
 from consilience.core.registry import Family
@@ -169,10 +169,7 @@ def resolve(
     raw = merge(raw, flags)
     if preset is not None:
         raw["preset"] = preset
-    for setting in texts_of(
-        "settings", settings, 'a list of texts "key=value", for example settings=["train.lr=1e-3"]'
-    ):
-        assign(raw, setting)
+    assign_all(raw, settings)
     name = raw.get("preset", "auto")
     if not isinstance(name, str) or name not in PRESETS:
         raise ConfigError([f"preset: {unknown('preset', str(name), PRESETS)}"])

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from consilience.core.config import assign, encode, load_toml, merge
+from consilience.core.config import assign_all, encode, load_toml, merge
 from consilience.core.errors import ConfigError
 from consilience.core.optional import require
 from consilience.core.progress import Reporter
@@ -65,8 +65,7 @@ def agreed(run: Run, flags: Mapping[str, Any], *, file: Path | None, settings: S
     differs."""
     own = encode(run.config)
     asked = merge(merge(encode(run.config), load_toml(file) if file is not None else {}), flags)
-    for setting in settings:
-        assign(asked, setting)
+    assign_all(asked, settings)
     pairs = [("preset", own["preset"], asked.get("preset"))]  # another preset has other keys: it is told of first
     if pairs[0][1] == pairs[0][2]:
         pairs = [pair for pair in _differences(own, encode(resolve(asked))) if pair[0] != _FREE]

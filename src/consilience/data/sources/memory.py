@@ -49,7 +49,7 @@ def read(source: Any, *, root: Path) -> Table:
         return _from_columns(source, root)
     if isinstance(source, Sequence) and not isinstance(source, str | bytes):
         return _from_rows(source, root)
-    if isinstance(source, Iterable) and not isinstance(source, str | bytes | np.ndarray) and not _series(source):
+    if isinstance(source, Iterable) and not isinstance(source, str | bytes) and not hasattr(source, "shape"):
         from consilience.data.sources import stream
 
         return stream.read(source, root=root)
@@ -60,18 +60,13 @@ def read(source: Any, *, root: Path) -> Table:
     )
 
 
-def _series(source: Any) -> bool:
-    """Whether it is a pandas or polars Series."""
-    return type(source).__name__ == "Series" and hasattr(source, "to_frame")
-
-
 def _instead(source: Any) -> str:
     """How to make a table of what is none."""
-    if _series(source):
+    if type(source).__name__ == "Series":  # of pandas or polars
         return (
             ". A Series that is a column becomes a table by series.to_frame(), one that is a row by [series.to_dict()]"
         )
-    if isinstance(source, np.ndarray):
+    if hasattr(source, "shape") and not hasattr(source, "columns"):
         return '. An array has no names of columns: give them, for example pandas.DataFrame(array, columns=["a", "b"])'
     return ""
 
