@@ -269,7 +269,7 @@ def test_paths_and_hosts_of_a_model(model, more, says):
 @pytest.mark.parametrize(
     ("verb", "table", "more", "says"),
     [
-        (api.evaluate, X, {}, ["'label'", "target", "use predict"]),
+        (api.evaluate, X, {}, ["'label'"]),
         (api.evaluate, FRAME.iloc[:0], {}, ["no row with a target"]),
         (api.evaluate, FRAME.assign(label=None), {}, ["no row with a target"]),
         (api.evaluate, FRAME, {"by": 5}, ["by", "int", "one column"]),
@@ -277,7 +277,7 @@ def test_paths_and_hosts_of_a_model(model, more, says):
         (api.evaluate, FRAME, {"by": "color"}, ["Did you mean 'colour'"]),
         (api.evaluate, FRAME, {"html": 5}, ["html", "int"]),
         (api.evaluate, FRAME, {"html": "."}, ["folder"]),
-        (cs.audit, X, {}, ["'label'", "target"]),
+        (cs.audit, X, {}, ["'label'"]),
         (cs.audit, 5, {}, ["int", "DataFrame"]),
         (cs.audit, FRAME.iloc[:0], {}, ["no row with a target"]),
         (cs.audit, None, {}, ["no rows to audit on", "Give a table"]),

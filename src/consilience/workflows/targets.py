@@ -12,7 +12,7 @@ import numpy as np
 
 from consilience.bundle.model import Model
 from consilience.core.config import Part
-from consilience.core.errors import DataError, unknown
+from consilience.core.errors import DataError
 from consilience.core.progress import Reporter
 from consilience.data.cells import Problem
 from consilience.data.table import Table
@@ -43,12 +43,6 @@ class Truth:
 def truth(model: Model, table: Table, *, reporter: Reporter) -> Truth:
     """The rows of a table that have the model's target. Says what is left out, raises DataError where all is."""
     columns = model.targets or (model.target,)
-    for name in columns:
-        if name not in table.columns:
-            raise DataError(
-                f"{table.name}: {unknown('column', name, table.columns)} It is the target, whose true values the "
-                "answers are compared with; to answer rows without it, use predict"
-            )
     kept, weights, notes = weighed({"train": table}, model.weight if model.weight in table.columns else None)
     numbers = zip(columns, model.task.numbers, strict=True)
     table = emptied(kept["train"], [name for name, only in numbers if only])
