@@ -170,7 +170,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc, unused-ignore]
             array = validate_data(self, X, dtype=None, ensure_all_finite="allow-nan", reset=False)
             frame = _frame(X)
             columns = _named(array) if frame is None else frame
-        root = path_of("media_root", self.media_root) if self.media_root is not None and self._model.media else None
+        root = Path(self.media_root) if self.media_root is not None and self._model.media else None
         return self._model.predict_proba(columns, root=root)
 
     def _settings(self, name: str, columns: Mapping[str, Any], numeric: bool, *, weight: str | None) -> dict[str, Any]:
