@@ -108,7 +108,7 @@ class Model:
         single = isinstance(rows, Mapping) and not any(map(is_column, rows.values()))
         table = read([dict(rows)] if single else rows, root=root)
         with fetching(table, self.media, hosts, max_bytes=self.limits.bytes) as given:
-            answered = self.answer(given, by_hand=isinstance(rows, Mapping | list | tuple))
+            answered = self.answer(given, by_hand=single or isinstance(rows, list | tuple))
         for text in answered.warnings:
             warnings.warn(f"{table.name}: {text}", DataWarning, stacklevel=3)
         return answered
