@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
-from consilience.bundle.load import load
+from consilience.bundle.load import RUN, load
 from consilience.bundle.model import Model, warn
+from consilience.core.arguments import columns_named, expect, path_of
+from consilience.core.config import merge
 from consilience.core.errors import UserError
 from consilience.core.files import media_root as _root
 from consilience.core.progress import Reporter
@@ -25,6 +28,12 @@ def fit(
     out: str | Path | None = None,
     preset: str | None = None,
     metric: str | None = None,
+    task: str | None = None,
+    time_budget: float | str | None = None,
+    seed: int | None = None,
+    group: str | None = None,
+    weight: str | None = None,
+    ignore: str | Sequence[str] = (),
     config: Mapping[str, Any] | None = None,
     settings: Sequence[str] = (),
     resume: bool = False,
@@ -37,13 +46,17 @@ def fit(
     or a stream of dicts, or a dict of columns. What holds the sides of a split may be given as `train` alone.
     `out`: the run folder; a new one under runs/ when not given.
     `metric`: what models are chosen by, where it is not to be the task's own: balanced_accuracy, f1, mae, ...
+    `task`: what kind of answer: classification, regression, multilabel, ordinal; when not given, the target decides.
+    `time_budget`: for the whole run, in seconds or as "90s", "10m", "2h". `seed`: every random choice follows from it.
+    `group`: the column whose equal values stay on one side of the split. `weight`: the column that says how much each
+    row counts. `ignore`: columns to leave out.
     `config`: any keys of a run's config, nested, as `consilience config show --preset auto` prints them.
     `settings`: "dotted.key=value" strings, as with --set.
     `resume`: go on with the run in `out`. It knows its settings and its tables, but for those given in memory:
     give them again. What is given must agree with it; only a new time budget is taken over.
     Raises UserError when the call or the data are wrong.
 
-    >>> result = fit("train.csv", target="answer", config={"time_budget": 60.0})  # doctest: +SKIP
+    >>> result = fit("train.csv", target="answer", time_budget="60s")  # doctest: +SKIP
     >>> load(result.run).predict({"image": "a.png", "question": "what colour?"})  # doctest: +SKIP
     """
     from consilience.workflows.config import resolve
@@ -53,20 +66,32 @@ def fit(
 
     sides = {"train": train, "valid": valid, "test": test}
     sources = {side: source for side, source in sides.items() if source is not None}
-    flags = {
-        **(config or {}),
-        **({} if metric is None else {"metric": metric}),
-        **({} if target is None else {"target": target if isinstance(target, str) else list(target)}),
+    expect("config", config, (Mapping, NoneType), 'a dict of settings, for example config={"seed": 1}')
+    expect("resume", resume, bool, "True or False; the run to go on with is out=RUN")
+    reporter = Reporter() if reporter is None else reporter
+    expect("reporter", reporter, Reporter, "a consilience.core.progress.Reporter, or leave it out")
+    data = {"group": group, "weight": weight, "ignore": _list(columns_named("ignore", ignore)) or None}
+    top = {
+        "target": None if target is None else columns_named("target", target),
+        "task": task,
+        "metric": metric,
+        "preset": preset,
+        "seed": seed,
+        "time_budget": time_budget,
+        "data": {key: value for key, value in data.items() if value is not None} or None,
     }
-    reporter = reporter or Reporter()
+    flags = merge(config or {}, {key: value for key, value in top.items() if value is not None})
     if resume:
         if out is None:
             raise UserError("resume=True: say which run to go on with: out=RUN")
-        return run_resume(Path(out), sources=sources, flags=flags, settings=settings, preset=preset, reporter=reporter)
+        return run_resume(path_of("out", out), sources=sources, flags=flags, settings=settings, reporter=reporter)
     if train is None:
         raise UserError("there is no table to train on; give one, or go on with a run: resume=True, out=RUN")
-    resolved = resolve(flags, settings=settings, preset=preset)
-    return run_fit(sources, resolved, out=new_run(out), reporter=reporter)
+    return run_fit(sources, resolve(flags, settings=settings), out=new_run(out), reporter=reporter)
+
+
+def _list(names: str | list[str]) -> list[str]:
+    return [names] if isinstance(names, str) else names
 
 
 def predict(
@@ -98,9 +123,10 @@ def evaluate(
     `html`: where to write a page for people."""
     from consilience.workflows.answer import evaluate as run_evaluate
 
+    expect("by", by, (str, NoneType), 'the name of one column, for example by="shop"')
+    folder, page = path_of("run", run, RUN), None if html is None else path_of("html", html)
     root = _root(media_root, confine=confine)
-    page = Path(html) if html else None
-    found = run_evaluate(Path(run), table, by=by, html=page, root=root, hosts=allow_urls, seed=0, reporter=Reporter())
+    found = run_evaluate(folder, table, by=by, html=page, root=root, hosts=allow_urls, seed=0, reporter=Reporter())
     warn(found["warnings"])
     return found
 
@@ -113,7 +139,7 @@ def audit(
     media_root: str | Path | None = None,
     confine: bool = False,
     allow_urls: Sequence[str] = (),
-    seconds: float = 300.0,
+    seconds: float | str = 300.0,
 ) -> dict[str, Any]:
     """What each input is worth to the model of a run or bundle, and whether the data leak, as JSON (docs/audit.md).
 
@@ -121,14 +147,15 @@ def audit(
     `seconds`: about how long it may take, retraining without inputs included.
     """
     from consilience.workflows.audit_run import audit as run_audit
+    from consilience.workflows.config import parse_seconds
 
-    root = _root(media_root, confine=confine)
-    page = Path(html) if html else None
-    return run_audit(Path(run), table, html=page, root=root, hosts=allow_urls, seconds=seconds, reporter=Reporter())
+    folder, page = path_of("run", run, RUN), None if html is None else path_of("html", html)
+    root, limit = _root(media_root, confine=confine), parse_seconds(seconds)
+    return run_audit(folder, table, html=page, root=root, hosts=allow_urls, seconds=limit, reporter=Reporter())
 
 
 def inspect(table: Any, *, target: str | Sequence[str] | None = None) -> dict[str, Any]:
     """What each column of a table is taken for, and why."""
     from consilience.workflows.inspect import inspect as run_inspect
 
-    return run_inspect(table, target=target)
+    return run_inspect(table, target=None if target is None else columns_named("target", target))

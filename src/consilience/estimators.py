@@ -12,6 +12,7 @@ import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,15 @@ import numpy as np
 from consilience.api import fit as fit_table
 from consilience.api import load
 from consilience.bundle.model import Model
+from consilience.core.arguments import expect, path_of, shown
+from consilience.core.config import merge
+from consilience.core.errors import DataError
 from consilience.core.optional import require
+from consilience.data.sources.memory import is_column, unique_names
 
 require("sklearn", "pandas", extra="train", to="use Consilience as a scikit-learn estimator")
 
+import pandas  # noqa: E402 - after the hint what to install
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin  # noqa: E402 - after the hint what to install
 from sklearn.utils import check_random_state  # noqa: E402
 from sklearn.utils.multiclass import check_classification_targets  # noqa: E402
@@ -70,6 +76,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc, unused-ignore]
         counts, in training and in choosing; 0 takes it out. Raises ValueError (DataError among
         them) when X or y are wrong.
         """
+        _check_table(X)
+        _check_answers(y)
         columns, target, numeric = self._checked(X, y)
         cells = self._encode(target)
         if len(cells) < _LEAST:
@@ -78,7 +86,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc, unused-ignore]
         given = {}
         if sample_weight is not None:
             given = {weight: _check_sample_weight(sample_weight, cells, dtype=np.float64).tolist()}
-        out = self._temporary() / "run" if self.out is None else Path(self.out)
+        out = self._temporary() / "run" if self.out is None else path_of("out", self.out)
         fitted = fit_table(
             {**columns, **given, name: cells},
             out=out,
@@ -156,6 +164,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc, unused-ignore]
 
     def _answers(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
+        _check_table(X)
         columns = _columns(X)
         if columns is None:
             array = validate_data(self, X, dtype=None, ensure_all_finite="allow-nan", reset=False)
@@ -166,29 +175,30 @@ class _Estimator(BaseEstimator):  # type: ignore[misc, unused-ignore]
         return self._model.predict_proba(rows, root=root)
 
     def _settings(self, name: str, columns: Mapping[str, Any], numeric: bool, *, weight: str | None) -> dict[str, Any]:
-        given = dict(self.config or {})
+        expect(
+            "config", self.config, (Mapping, NoneType), 'a dict of settings, for example config={"preset": "classic"}'
+        )
+        given = merge({"data": {"split": [0.8, 0.2, 0.0]}}, self.config or {})
         seed = self.random_state
         if seed is None or isinstance(seed, int | np.integer):
             seed = int(seed or 0)
         else:
             seed = int(check_random_state(seed).randint(2**31 - 1))
-        data = {"split": [0.8, 0.2, 0.0], **dict(given.get("data", {}))}
-        if weight is not None:
-            data["weight"] = weight
-        if self.media_root is not None:
-            data["media_root"] = str(self.media_root)
-        inputs = dict(given.get("inputs", {}))
-        if numeric and not inputs:  # the values of an array of numbers are numbers, however few there are
-            inputs = {"table": {"kind": "number", "columns": list(columns)}}
         own: dict[str, Any] = {
             "preset": self.preset,
-            "time_budget": float(self.time_budget),
+            "time_budget": self.time_budget,
             "seed": seed,
             "task": self._task,
+            "target": name,
         }
         if self.metric != "auto":
             own["metric"] = self.metric
-        return {**given, **own, "target": name, "data": data, "inputs": inputs}
+        data = {"weight": weight, "media_root": self.media_root}
+        if data := {key: value for key, value in data.items() if value is not None}:
+            own["data"] = data
+        if numeric and not given.get("inputs"):  # the values of an array of numbers are numbers, however few there are
+            own["inputs"] = {"table": {"kind": "number", "columns": list(columns)}}
+        return merge(given, own)
 
     def _encode(self, target: np.ndarray) -> list[Any]:
         raise NotImplementedError
@@ -256,9 +266,38 @@ class ConsilienceRegressor(RegressorMixin, _Estimator):  # type: ignore[misc, un
         return found
 
 
+def _check_table(X: Any) -> None:
+    """Raises DataError for what is no table of any kind, which scikit-learn takes for an array."""
+    if isinstance(X, str | bytes) or not any(hasattr(X, name) for name in ("__len__", "__array__", "shape")):
+        raise DataError(
+            f"X: {shown(X)} was given; give a DataFrame, a dict of columns, a list of dicts or a 2-D array. "
+            "The table of a file: pandas.read_csv(path), or consilience.fit, which takes the path itself"
+        )
+    names = [str(name) for name in getattr(X, "columns", ())] if hasattr(X, "__dataframe__") else []
+    unique_names(names, "X")
+
+
+def _check_answers(y: Any) -> None:
+    """Raises DataError for a row without an answer, whose "nan" would be a class like others."""
+    if y is None or isinstance(y, str | bytes) or not hasattr(y, "__len__"):
+        return  # scikit-learn says what is wrong
+    missing = np.flatnonzero(pandas.isna(np.asarray(y, object)))
+    if len(missing):
+        raise DataError(
+            f"y: Input y contains NaN: no answer in {len(missing):,} of {len(y):,} rows, as in row {missing[0] + 1}; "
+            "leave such rows out of X and y"
+        )
+
+
 def _columns(X: Any) -> dict[str, Any] | None:
     """Columns of a dict of columns or a list of dicts; None of anything else."""
     if isinstance(X, Mapping) and not hasattr(X, "tocsr"):  # one kind of sparse matrix is a dict; none is taken
+        for name, cells in X.items():
+            if not is_column(cells):
+                raise DataError(
+                    f"X: column {str(name)!r} is {shown(cells)}, not a list of values; for a single row, give a list "
+                    "with one dict: [{...}]"
+                )
         return {str(name): list(cells) for name, cells in X.items()}
     if isinstance(X, Sequence) and not isinstance(X, str | bytes) and len(X) and all(isinstance(r, Mapping) for r in X):
         names = dict.fromkeys(str(name) for row in X for name in row)

@@ -31,7 +31,8 @@ def cli(capsys):
 
 def fit(cli, table, *more, target="label"):
     out = Path(table).parent / "run"
-    words = ("fit", table, "--target", target, "--preset", "classic", "--time-budget", "40s", "--out", out, "--json")
+    named = () if "--target" in more else ("--target", target)
+    words = ("fit", table, *named, "--preset", "classic", "--time-budget", "40s", "--out", out, "--json")
     return (*cli(*words, "--set", 'classic.single=["linear"]', "--set", 'classic.joined=["linear"]', *more), out)
 
 
@@ -70,6 +71,12 @@ def gigapixels() -> bytes:
     [
         (("fit", "none.csv", "--target", "y"), "none.csv"),
         (("fit",), "TABLE"),
+        (("fit", "t.csv"), "--target COL"),
+        (("fit", "t.csv", "--target", "a", "--target", "b"), "--target: given twice, as 'a' and 'b'"),
+        (("fit", "t.csv", "--target", "a", "--group", "b", "--group", "c"), "--group: given twice"),
+        (("fit", "t.csv", "--weight", "b", "--weight=c"), "--weight: given twice"),
+        (("inspect", "t.csv", "--target", "a", "--target", "b"), "--target: given twice"),
+        (("evaluate", "run", "t.csv", "--by", "a", "--by", "b"), "--by: given twice"),
         (("evaluate", "none", "none.csv"), "no such run"),
         (("predict", ".", "none.csv"), "neither a run nor a bundle"),
         (("config", "show"), "one of the two"),

@@ -9,6 +9,7 @@ import numpy as np
 
 from consilience.bundle.manifest import find, read_arrays, unseal
 from consilience.bundle.model import Input, Model
+from consilience.core.arguments import path_of
 from consilience.core.config import decode
 from consilience.core.errors import BundleError, ConfigError
 from consilience.core.limits import Limits
@@ -20,13 +21,15 @@ from consilience.modalities.frozen import FrozenProcessor
 from consilience.models import MEMBERS
 from consilience.tasks import TASKS
 
+RUN = 'the folder of a run or bundle, for example load("runs/first") or load(result.run)'
+
 
 def load(path: str | Path) -> Model:
     """Load the model of a run or bundle. Every file is checked against the manifest first.
 
-    Raises BundleError: not there, damaged, changed, or of another format version.
+    Raises BundleError (UserError for what is no path): not there, damaged, changed, or of another format version.
     """
-    folder = find(Path(path))
+    folder = find(path_of("run", path, RUN))
     manifest = unseal(folder)
     arrays = read_arrays(folder / "weights.safetensors")
     files = {name: (folder / name).read_bytes() for name in manifest.get("model_files", ())[1:]}

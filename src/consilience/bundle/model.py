@@ -21,6 +21,7 @@ from consilience.data.fetch import fetching
 from consilience.data.infer import InputPlan
 from consilience.data.loader import load as load_cells
 from consilience.data.sources import read
+from consilience.data.sources.memory import is_column
 from consilience.data.store import Store
 from consilience.data.stored import features, features_space
 from consilience.data.table import Table
@@ -111,7 +112,7 @@ class Model:
         return tuple(c for plan in plans if MODALITIES.load(plan.modality).media for c in plan.columns)
 
     def _answered(self, rows: Any, root: Path | None, hosts: Sequence[str]) -> Prediction:
-        single = isinstance(rows, Mapping) and not any(isinstance(v, list | tuple | np.ndarray) for v in rows.values())
+        single = isinstance(rows, Mapping) and not any(map(is_column, rows.values()))
         table = read([dict(rows)] if single else rows, root=root)
         with fetching(table, self.media, hosts, max_bytes=self.limits.bytes) as given:
             prediction = self.answer(given, complete=not single and _has_columns(rows))

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from consilience.cli.output import Terminal, print_json, print_table, show_metric
-from consilience.cli.tables import add_allow_url, add_media_root, add_table, the_media_root, the_table
+from consilience.cli.tables import Once, add_allow_url, add_media_root, add_table, the_media_root, the_table
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("run_folder", metavar="RUN", help="a run, or its bundle")
     add_table(command, "rows with the target column")
-    command.add_argument("--by", metavar="COL", help="also for each value of this column")
+    command.add_argument("--by", action=Once, metavar="COL", help="also for each value of this column")
     command.add_argument("--html", metavar="F", help="also write a page for people, worst errors included")
     add_allow_url(command)
     add_media_root(command)

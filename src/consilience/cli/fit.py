@@ -7,22 +7,26 @@ from pathlib import Path
 from typing import Any
 
 from consilience.cli.output import Terminal, print_json, print_table, show_metric
-from consilience.cli.tables import add_allow_url, add_media_root, add_table, the_table
+from consilience.cli.tables import Once, add_allow_url, add_media_root, add_table, the_table
 from consilience.core.errors import UserError
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
     add_table(command, "training rows", optional=True)
-    command.add_argument("--target", metavar="COL[,COL…]", help="column to predict; several are learned together")
+    command.add_argument(
+        "--target", action=Once, metavar="COL[,COL…]", help="column to predict; several are learned together"
+    )
     command.add_argument("--valid", metavar="T2", help="table of validation rows (default: split off)")
     command.add_argument("--test", metavar="T3", help="table of test rows, used once, at the end (default: split off)")
     command.add_argument(
         "--split", metavar="A,B,C", help="shares for training, validation, test (default: 0.7,0.15,0.15)"
     )
-    command.add_argument("--group", metavar="COL", help="rows that agree in this column stay on one side of the split")
+    command.add_argument(
+        "--group", action=Once, metavar="COL", help="rows that agree in this column stay on one side of the split"
+    )
     add_media_root(command)
     add_allow_url(command)
-    command.add_argument("--weight", metavar="COL", help="how much each row counts; 0 takes it out")
+    command.add_argument("--weight", action=Once, metavar="COL", help="how much each row counts; 0 takes it out")
     command.add_argument(
         "--task",
         metavar="KIND",

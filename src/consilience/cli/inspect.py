@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 
 from consilience.cli.output import print_json, print_table
-from consilience.cli.tables import add_media_root, add_table, the_media_root, the_table
+from consilience.cli.tables import Once, add_media_root, add_table, the_media_root, the_table
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
     add_table(command)
-    command.add_argument("--target", metavar="COL", help="the column that is to be predicted; several: a,b")
+    command.add_argument(
+        "--target", action=Once, metavar="COL", help="the column that is to be predicted; several: a,b"
+    )
     command.add_argument(
         "--input",
         action="append",

@@ -21,6 +21,16 @@ def add_table(command: argparse.ArgumentParser, what: str = "", *, optional: boo
     command.add_argument("table", metavar="TABLE", nargs="*" if optional else "+", help=text)
 
 
+class Once(argparse.Action):
+    """A flag that means one thing: given twice, the last would win and the other be forgotten without a word."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option: str | None = None) -> None:
+        before = getattr(namespace, self.dest)
+        if before is not None and before != values:
+            parser.error(f"argument {option}: given twice, as {before!r} and {values!r}; give it once")
+        setattr(namespace, self.dest, values)
+
+
 def add_media_root(command: argparse.ArgumentParser) -> None:
     command.add_argument("--media-root", metavar="DIR", help="where relative paths start (default: the table's folder)")
     command.add_argument(

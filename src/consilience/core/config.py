@@ -12,9 +12,11 @@ import tomllib
 import types
 import typing
 from collections.abc import Mapping
-from pathlib import Path
+from numbers import Integral, Real
+from pathlib import Path, PurePath
 from typing import Any, TypeVar, cast
 
+from consilience.core.arguments import shown, texts_of
 from consilience.core.errors import ConfigError, UserError, unknown
 from consilience.core.registry import Family
 
@@ -106,6 +108,12 @@ def assign(raw: dict[str, Any], setting: str) -> None:
     node[last] = value
 
 
+def assign_all(raw: dict[str, Any], settings: Any) -> None:
+    """Apply several settings in their order. Raises UserError for what is no list of texts."""
+    for setting in texts_of("settings", settings, 'a list of texts "key=value", for example ["train.lr=1e-3"]'):
+        assign(raw, setting)
+
+
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """`over` laid on `base`, table by table; a part of another kind replaces the whole table."""
     out = dict(base)
@@ -136,7 +144,7 @@ def decode_into(cls: Any, raw: Any, path: str, problems: list[str]) -> Any:
             values[name] = _value(hints[name], item, here, problems, known[name].metadata.get("family"))
     for name, f in known.items():
         if name not in raw and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
-            problems.append(f"{path + '.' if path else ''}{name}: this key is required")
+            problems.append(f"{path + '.' if path else ''}{name}: {f.metadata.get('missing', 'this key is required')}")
     if len(problems) > before:
         return None
     try:
@@ -189,9 +197,13 @@ def _value(kind: Any, raw: Any, path: str, problems: list[str], family: Family |
             return tuple(_value(a, v, f"{path}[{i}]", problems, None) for i, (a, v) in pairs)
     if origin is dict and isinstance(raw, Mapping):
         return {str(k): _value(args[1], v, f"{path}.{k}", problems, None) for k, v in raw.items()}
-    if kind is float and isinstance(raw, int | float) and not isinstance(raw, bool):
+    if kind is float and isinstance(raw, Real) and not isinstance(raw, bool):  # NumPy's numbers too
         return float(raw)
-    if kind in (int, str, bool) and type(raw) is kind:
+    if kind is int and isinstance(raw, Integral) and not isinstance(raw, bool):
+        return int(raw)
+    if kind is str and isinstance(raw, str | PurePath):
+        return str(raw)
+    if kind is bool and type(raw) is bool:
         return raw
     if kind is type(None) and raw is None:
         return None
@@ -234,5 +246,5 @@ def _show(raw: Any) -> str:
     try:
         text = json.dumps(raw, ensure_ascii=False)
     except TypeError:
-        text = repr(raw)
+        return shown(raw)
     return text if len(text) <= 60 else text[:57] + "..."

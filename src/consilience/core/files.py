@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import unquote, unquote_to_bytes
 
+from consilience.core.arguments import expect, path_of
 from consilience.core.errors import BadCell, UserError
 
 if TYPE_CHECKING:
@@ -114,11 +115,13 @@ class Confined(_Path):
 
 def media_root(folder: str | os.PathLike[str] | None, *, confine: bool) -> Path | None:
     """What the user said of where paths start. Raises UserError for `confine` without a folder."""
+    expect("confine", confine, bool, "True or False; the folder to keep to is the media root")
     if folder is None:
         if confine:
             raise UserError("--confine keeps to the folder given with --media-root; name that folder too")
         return None
-    return Confined(folder) if confine else Path(folder)
+    given = path_of("media root", folder)
+    return Confined(given) if confine else given
 
 
 def followed(root: Path) -> Path:

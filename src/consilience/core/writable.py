@@ -37,11 +37,14 @@ def refusal(error: OSError) -> str | None:
     return f"{os.fsdecode(where)}: {said}: {advice}" if isinstance(where, str | bytes) else f"{said}: {advice}"
 
 
-def check_writable(path: str | os.PathLike[str], flag: str) -> Path:
-    """The path, if a file or folder can be written there. Raises UserError naming `flag`, with what to do."""
+def check_writable(path: str | os.PathLike[str], flag: str, *, folder: bool = False) -> Path:
+    """The path, if a file (with `folder`, a folder) can be written there. Raises UserError naming `flag`, with what to
+    do."""
     path = Path(path)
     try:
         there = path.exists()
+        if not folder and path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         parent = path if there else path.parent
         while not parent.exists():  # what is missing on the way is made
             if parent.is_symlink():

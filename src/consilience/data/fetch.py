@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
+from consilience.core.arguments import texts_of
 from consilience.core.errors import BadCell, UserError
 from consilience.core.files import Stored
 from consilience.core.progress import Reporter
@@ -50,7 +51,7 @@ class Allowed:
     def parse(cls, names: Iterable[str]) -> Allowed:
         """From `HOST` or `HOST:PORT`. Raises UserError for what is neither, such as a URL."""
         hosts = set()
-        for name in names:
+        for name in texts_of("allowed hosts", names, 'a list of names of hosts, for example ["images.example.org"]'):
             try:
                 parts = urlsplit(f"//{name}")
                 host, port = parts.hostname, parts.port

@@ -25,7 +25,9 @@ def columns_of(target: str | Sequence[str], table: Table) -> tuple[str, ...]:
     else:
         names = tuple(target)
     if not names or not all(names):
-        raise DataError(f"{table.name}: target {target!r} names no column; write it as --target a, or --target a,b")
+        raise DataError(
+            f'{table.name}: target {target!r} names no column; give the name of a column, or several as "a,b"'
+        )
     for name in names:
         table[name]
         if names.count(name) > 1:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from consilience.core.config import assign, decode_into, load_toml, merge
+from consilience.core.arguments import expect, shown
+from consilience.core.config import assign_all, decode_into, load_toml, merge
 from consilience.core.errors import ConfigError, UserError, unknown
 from consilience.core.limits import Limits
 from consilience.core.registry import Family
@@ -92,9 +94,15 @@ class ReportConfig:
             raise ValueError("errors and slices may not be negative")
 
 
+_NO_TARGET = (
+    'which column is to be predicted was not said: --target COL on the command line, target="COL" in Python or in a '
+    "config file"
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    target: str | tuple[str, ...]
+    target: str | tuple[str, ...] = field(metadata={"missing": _NO_TARGET})
     """Column to predict; several, as "a,b" or a list, are learned together."""
     preset: str = "auto"
     """What is tried: see `consilience config show --preset NAME`."""
@@ -115,7 +123,7 @@ class RunConfig:
     are trained one after the other."""
     data: DataConfig = field(default_factory=DataConfig)
     """Table, split and decoding."""
-    inputs: dict[str, Any] = field(default_factory=dict)
+    inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By input name: {kind, columns, and the modality's own settings}; what is not named is inferred."""
     limits: Limits = field(default_factory=Limits)
     """What a cell may cost."""
@@ -161,8 +169,7 @@ def resolve(
     raw = merge(raw, flags)
     if preset is not None:
         raw["preset"] = preset
-    for setting in settings:
-        assign(raw, setting)
+    assign_all(raw, settings)
     name = raw.get("preset", "auto")
     if not isinstance(name, str) or name not in PRESETS:
         raise ConfigError([f"preset: {unknown('preset', str(name), PRESETS)}"])
@@ -174,17 +181,41 @@ def resolve(
         if section in raw and section not in wanted
     ]
     raw = {**{section: {} for section in wanted}, **{k: v for k, v in raw.items() if k in wanted or k not in _SECTIONS}}
+    if isinstance(raw.get("time_budget"), str):
+        raw["time_budget"] = parse_seconds(raw["time_budget"])
+    before = len(problems)
     config = decode_into(RunConfig, raw, "", problems)
-    if "task" in raw:
+    if "task" in raw and not any(problem.startswith("task:") for problem in problems[before:]):
         task_settings(raw["task"], "task", problems)
+    problems += _wrong_inputs(raw.get("inputs"))
     if problems:
         raise ConfigError(problems)
     assert isinstance(config, RunConfig)
     return config
 
 
-def parse_seconds(text: str) -> float:
-    """ "90", "60s", "10m" or "2h" -> seconds."""
+def _wrong_inputs(inputs: Any) -> Iterator[str]:
+    """What is wrong with inputs made by hand, whatever their modality. Tables of keys are what they are."""
+    for name, raw in inputs.items() if isinstance(inputs, Mapping) else ():
+        if not isinstance(raw, Mapping):
+            continue
+        how = 'write them as {"kind": "image", "columns": ["photo"]}'
+        kind, columns = raw.get("kind"), raw.get("columns")
+        if ("kind" in raw) != ("columns" in raw):
+            yield f"inputs.{name}: 'kind' and 'columns' go together: {how}"
+        elif "kind" in raw and not isinstance(kind, str):
+            yield f"inputs.{name}.kind: expected the name of a kind, got {shown(kind)}: {how}"
+        elif "kind" in raw and not (isinstance(columns, list | tuple) and all(isinstance(c, str) for c in columns)):
+            yield f"inputs.{name}.columns: expected a list of names of columns, got {shown(columns)}: {how}"
+
+
+def parse_seconds(text: str | float) -> float:
+    """ "90", "60s", "10m", "2h" or a number -> seconds."""
+    if not isinstance(text, str):
+        expect(
+            "time budget", None if isinstance(text, bool) else text, Real, 'seconds, or a text such as "90s" or "10m"'
+        )
+        text = repr(float(text))
     units = {"s": 1.0, "m": 60.0, "h": 3600.0}
     number, unit = (text[:-1], units[text[-1]]) if text and text[-1] in units else (text, 1.0)
     try:

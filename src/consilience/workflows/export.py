@@ -25,7 +25,7 @@ def export(run: Path, *, to: str, out: Path | None, verify: bool) -> dict[str, A
     if to not in TARGETS:
         raise UserError(f"--to: {unknown('export target', to, TARGETS)}")
     source = find(run)
-    folder = check_writable(out if out is not None else source.parent / f"export-{to}", "--out")
+    folder = check_writable(out if out is not None else source.parent / f"export-{to}", "--out", folder=True)
     if folder.resolve() == source.resolve():
         raise UserError(f"{folder}: this is the bundle itself; choose another --out")
     if not _free(folder):

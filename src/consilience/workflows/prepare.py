@@ -127,19 +127,11 @@ class Prepared:
 
 def plan_inputs(table: Table, config: RunConfig) -> tuple[Inference, dict[str, Any]]:
     """Which column is what, and the processing config of each input as the user wrote it (checked by its modality)."""
-    assigned, settings, problems = {}, {}, []
+    assigned, settings = {}, {}
     for name, raw in config.inputs.items():
-        if not isinstance(raw, Mapping):
-            problems.append(f"inputs.{name}: expected a table of keys")
-            continue
-        given = {k: v for k, v in raw.items() if k not in ("kind", "columns")}
-        if ("kind" in raw) != ("columns" in raw):
-            problems.append(f"inputs.{name}: 'kind' and 'columns' go together")
-        elif "kind" in raw:
+        settings[name] = {k: v for k, v in raw.items() if k not in ("kind", "columns")}
+        if "kind" in raw:
             assigned[name] = (raw["kind"], tuple(raw["columns"]))
-        settings[name] = given
-    if problems:
-        raise ConfigError(problems)
     targets = columns_of(config.target, table)
     data = config.data
     if data.group is not None and data.group not in table.columns:
@@ -148,7 +140,7 @@ def plan_inputs(table: Table, config: RunConfig) -> tuple[Inference, dict[str, A
         raise DataError(f"{table.name}: column {data.group!r} is both the target and the group of the rows")
     ignore = [*data.ignore, *(column for column in (data.group, data.weight) if column)]
     inference = infer(table, target=targets, ignore=tuple(ignore), assigned=assigned)
-    decoded = {}
+    decoded, problems = {}, []
     for name in settings:
         if name not in inference.inputs:
             problems.append(f"inputs.{name}: there is no such input. Inputs: {', '.join(inference.inputs)}")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from consilience.core.config import assign, encode, load_toml, merge
+from consilience.core.config import assign_all, encode, load_toml, merge
 from consilience.core.errors import ConfigError
 from consilience.core.optional import require
 from consilience.core.progress import Reporter
@@ -32,7 +32,6 @@ def resume(
     flags: Mapping[str, Any],
     file: Path | None = None,
     settings: Sequence[str] = (),
-    preset: str | None = None,
     reporter: Reporter,
 ) -> FitResult:
     """Go on with the run in `out` within what is left of its time budget; a complete one is only told of.
@@ -42,7 +41,7 @@ def resume(
     """
     require("lightgbm", "pyarrow", "scipy", "sklearn", extra="train", to="train a model")
     with Run.reopen(out) as run:
-        config = agreed(run, {**flags, **({"preset": preset} if preset else {})}, file=file, settings=settings)
+        config = agreed(run, flags, file=file, settings=settings)
         given = recall(run, spread(sources))
         if run.result is not None:
             reporter.say(f"{out}: this run is complete")
@@ -66,8 +65,7 @@ def agreed(run: Run, flags: Mapping[str, Any], *, file: Path | None, settings: S
     differs."""
     own = encode(run.config)
     asked = merge(merge(encode(run.config), load_toml(file) if file is not None else {}), flags)
-    for setting in settings:
-        assign(asked, setting)
+    assign_all(asked, settings)
     pairs = [("preset", own["preset"], asked.get("preset"))]  # another preset has other keys: it is told of first
     if pairs[0][1] == pairs[0][2]:
         pairs = [pair for pair in _differences(own, encode(resolve(asked))) if pair[0] != _FREE]

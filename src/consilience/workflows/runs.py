@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 
 from consilience import __version__
 from consilience.bundle.manifest import write_text
+from consilience.core.arguments import path_of
 from consilience.core.config import dump_toml, encode
 from consilience.core.errors import ConfigError, UserError
 from consilience.core.progress import Deadline
@@ -47,7 +48,9 @@ def new_run(out: str | Path | None) -> Path:
             folder = Path("runs") / f"{stamp}{suffix}"
             if not folder.exists():
                 return folder
-    folder = check_writable(str(out), "--out")
+    folder = check_writable(
+        path_of("out", out, "the run folder, new or empty, as text or pathlib.Path"), "--out", folder=True
+    )
     if folder.exists() and (not folder.is_dir() or any(not _LEFT_OVER.fullmatch(p.name) for p in folder.iterdir())):
         how = f", or go on with it: fit --resume --out {folder}" if (folder / RUN).is_file() else ""
         raise UserError(f"{folder}: exists and is not empty. Choose another --out, or remove it{how}.")

@@ -2,8 +2,10 @@
 
 import tomllib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,12 +115,14 @@ def test_unknown_parts_name_the_closest() -> None:
         resolve({"target": "y"}, settings=["deep.fusion=flim"])
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("60s", 60), ("10m", 600), ("1.5h", 5400), ("90", 90)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("60s", 60), ("10m", 600), ("1.5h", 5400), ("90", 90), (90, 90), (1.5, 1.5)]
+)
 def test_time_budgets(text, seconds) -> None:
     assert parse_seconds(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "s", "-1s", "0", "1d", "nan", "inf"])
+@pytest.mark.parametrize("text", ["", "s", "-1s", "0", "1d", "nan", "inf", 0, -1.0, True, None, [90]])
 def test_time_budgets_that_are_none(text) -> None:
     with pytest.raises(UserError, match="time budget"):
         parse_seconds(text)
@@ -144,3 +148,47 @@ def test_the_same_part_twice_in_a_list_is_refused(key, listed, path) -> None:
     with pytest.raises(ConfigError, match=path):
         resolve({"target": "y", section: {name: listed}}, preset="classic")
     resolve({"target": "y", section: {name: listed[1:]}}, preset="classic")
+
+
+@pytest.mark.parametrize("settings", [{"time_budget": "2m"}, {"time_budget": 120}, {"time_budget": np.float32(120)}])
+def test_a_config_takes_a_time_with_its_unit(settings) -> None:
+    assert resolve({"target": "y", **settings}).time_budget == 120.0
+    assert resolve({"target": "y"}, settings=["time_budget=2m"]).time_budget == 120.0
+
+
+def test_values_as_python_programs_hold_them() -> None:
+    config = resolve({"target": np.str_("y"), "seed": np.int64(7), "data": {"media_root": Path("media")}})
+    assert (config.target, config.seed, config.data.media_root) == ("y", 7, "media")
+    assert [type(value) for value in (config.target, config.seed, config.data.media_root)] == [str, int, str]
+    assert tomllib.loads(dump_toml(config))["seed"] == 7
+
+
+@pytest.mark.parametrize("value", [object(), np.zeros(3), {1, 2}])
+def test_what_no_config_holds_is_named_by_its_type(value) -> None:
+    with pytest.raises(
+        ConfigError, match=f"seed: expected a whole number, got a value of type {type(value).__name__}$"
+    ):
+        resolve({"target": "y", "seed": value})
+
+
+def test_a_config_without_a_target_says_how_to_name_it() -> None:
+    with pytest.raises(ConfigError, match=r'--target COL on the command line, target="COL" in Python'):
+        resolve({"seed": 1})
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("image", "expected a table of keys"),
+        (None, "expected a table of keys"),
+        ({"kind": "image"}, "go together"),
+        ({"columns": ["a"]}, "go together"),
+        ({"kind": 5, "columns": ["a"]}, r"x\.kind: expected the name of a kind, got a value of type int"),
+        ({"kind": "image", "columns": "a"}, r"x\.columns: .* got a value of type str"),
+        ({"kind": "image", "columns": [1]}, r"x\.columns: .* got a list of int"),
+        ({"kind": "image", "columns": None}, r"x\.columns: .* got None"),
+    ],
+)
+def test_inputs_that_are_written_wrongly(given, says) -> None:
+    with pytest.raises(ConfigError, match=rf"inputs\.x.*{says}|inputs\.{says}"):
+        resolve({"target": "y", "inputs": {"x": given}})

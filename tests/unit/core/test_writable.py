@@ -15,6 +15,7 @@ from consilience.core.errors import UserError
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
+    (tmp_path / "sub").mkdir()
     os.symlink("nowhere/at/all", tmp_path / "dangling")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -29,6 +30,8 @@ def folder(tmp_path, monkeypatch):
         ("ok/" + "n" * 245 + ".csv", "shorter"),
         ("名" * 100, "shorter"),
         ("dangling/run", "leads nowhere"),
+        (".", "this is a folder"),
+        ("sub", "this is a folder"),
     ],
 )
 def test_what_cannot_be_written_is_refused_with_the_flag(folder, path, why) -> None:
@@ -37,9 +40,14 @@ def test_what_cannot_be_written_is_refused_with_the_flag(folder, path, why) -> N
     assert str(caught.value).startswith("--out")
 
 
-@pytest.mark.parametrize("path", ["new", "new/deep/er", "file", ".", "a/../b"])
+@pytest.mark.parametrize("path", ["new", "new/deep/er", "file", "a/../b"])
 def test_what_can_be_written_is_taken(folder, path) -> None:
     assert writable.check_writable(path, "--out") == type(folder)(path)
+
+
+@pytest.mark.parametrize("path", [".", "sub", "new"])
+def test_a_folder_is_taken_where_one_is_meant(folder, path) -> None:
+    assert writable.check_writable(path, "--out", folder=True) == type(folder)(path)
 
 
 def test_a_folder_that_may_not_be_written_to(folder, monkeypatch) -> None:

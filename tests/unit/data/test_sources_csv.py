@@ -174,3 +174,23 @@ def test_cells_csv_cannot_hold_leave_no_file(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=said):
             sources.write({"x": [cell]}, tmp_path / "t.csv")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "empty"),
+    [
+        ("a\n1\n\n2\n", 1),
+        ("a\n\n1\n\n\n2\n\n", 3),
+        ("a\r\n1\r\n\r\n2\r\n", 1),
+        ("a\n1\n2\n\n\n", 0),  # after the last row nothing is meant
+        ('a\n1\n""\n2\n', 0),
+        ("\n\na\n1\n", 0),
+        ("a,b\n1,2\n\n3,4\n", 0),  # a missing cell of several has its comma
+    ],
+)
+def test_empty_lines_of_one_column_are_no_rows_and_are_told_of(tmp_path: Path, content: str, empty: int) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(content, newline="")
+    table = sources.read(path)
+    assert [note for note in table.notes if f"empty lines ({empty})" in note] == [*table.notes]
+    assert len(table.notes) == (empty > 0)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from consilience.core.arguments import path_of
 from consilience.core.errors import DataError
 from consilience.core.files import Confined, followed
 from consilience.data.sources import csv, folder, jsonl, memory, parquet, saved, shards
@@ -72,7 +73,7 @@ def read(source: Any, *, root: Path | None = None, encoding: str = "utf-8") -> T
 
 
 def _read_any(source: Any, root: Path | None, encoding: str) -> Table:
-    if root is not None and not Path(root).is_dir():
+    if root is not None and not path_of("media root", root).is_dir():
         raise DataError(f"media root {root}: there is no such folder")
     if not is_path(source):
         return memory.read(source, root=Path.cwd() if root is None else Path(root))

@@ -40,10 +40,12 @@ def read(path: Path, *, root: Path, encoding: str = "utf-8") -> Table:
         try:
             with text.opened(path, encoding) as file:
                 delimiter = "\t" if kind(path).startswith(".tsv") else _sniff(path, text.codec_of(encoding))
-                columns, lines, first = _parse(file, path, delimiter)
+                columns, lines, first, notes = _parse(file, path, delimiter)
         finally:
             csv.field_size_limit(before)
-    return Table(columns=columns, name=str(path), root=root, first_line=first, lines=lines, delimiter=delimiter)
+    return Table(
+        columns=columns, name=str(path), root=root, first_line=first, lines=lines, delimiter=delimiter, notes=notes
+    )
 
 
 def write(columns: Mapping[str, Sequence[Any]], file: Path, path: Path) -> None:
@@ -85,15 +87,17 @@ def _cell(value: Any, path: Path, row: int) -> str:
     return repr(value)
 
 
-def _parse(file: TextIO, path: Path, delimiter: str) -> tuple[dict[str, LazyColumn], array[int] | None, int]:
-    """Columns, the line of every row (None when they simply count up), and the line of the first row."""
+def _parse(
+    file: TextIO, path: Path, delimiter: str
+) -> tuple[dict[str, LazyColumn], array[int] | None, int, tuple[str, ...]]:
+    """Columns, the line of every row (None when they simply count up), the line of the first row, and notes."""
     # strict: a quote that is never closed would otherwise swallow the rest of the file into one cell, silently.
     reader = csv.reader(file, delimiter=delimiter, strict=True)
     start = 1
     header: list[str] | None = None
     spool = Spool(0, _join, _cut)
     block: list[list[str]] = []
-    lines, size = array("q"), 0
+    lines, empty, size = array("q"), array("q"), 0
     try:
         for row in reader:
             if row:
@@ -109,6 +113,8 @@ def _parse(file: TextIO, path: Path, delimiter: str) -> tuple[dict[str, LazyColu
                         _flush(block, spool, lines, path)
                 elif len(row) > 1 or row[0].strip():  # else: a line of nothing but white space
                     raise DataError(_ragged(path, start, row, header, delimiter))
+            elif header is not None:
+                empty.append(start)
             start = reader.line_num + 1
     except csv.Error as error:
         raise DataError(_broken(path, start, error)) from error
@@ -117,7 +123,14 @@ def _parse(file: TextIO, path: Path, delimiter: str) -> tuple[dict[str, LazyColu
     _flush(block, spool, lines, path)
     first = lines[0] if lines else start
     counting = not lines or lines[-1] - first == len(lines) - 1
-    return dict(zip(header, spool.columns(), strict=True)), None if counting else lines, first
+    skipped = sum(line < lines[-1] for line in empty) if lines and len(header) == 1 else 0
+    said = f'{path}: empty lines ({skipped:,}) between the rows are no rows; write a missing cell as ""'
+    return (
+        dict(zip(header, spool.columns(), strict=True)),
+        None if counting else lines,
+        first,
+        (said,) if skipped else (),
+    )
 
 
 def _flush(block: list[list[str]], spool: Spool, lines: array[int], path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path, PurePath
@@ -49,14 +49,26 @@ def read(source: Any, *, root: Path) -> Table:
         return _from_columns(source, root)
     if isinstance(source, Sequence) and not isinstance(source, str | bytes):
         return _from_rows(source, root)
-    if isinstance(source, Iterable) and not isinstance(source, str | bytes | np.ndarray):
+    if isinstance(source, Iterable) and not isinstance(source, str | bytes) and not hasattr(source, "shape"):
         from consilience.data.sources import stream
 
         return stream.read(source, root=root)
     raise DataError(
         f"cannot read a table from {type(source).__name__}: give a path to a table file or folder, a pandas or polars "
         "DataFrame, a pyarrow Table, a Hugging Face dataset, a list of dicts, an iterable of dicts, or a dict of lists"
+        + _instead(source)
     )
+
+
+def _instead(source: Any) -> str:
+    """How to make a table of what is none."""
+    if type(source).__name__ == "Series":  # of pandas or polars
+        return (
+            ". A Series that is a column becomes a table by series.to_frame(), one that is a row by [series.to_dict()]"
+        )
+    if hasattr(source, "shape") and not hasattr(source, "columns"):
+        return '. An array has no names of columns: give them, for example pandas.DataFrame(array, columns=["a", "b"])'
+    return ""
 
 
 def sides(source: Any) -> dict[str, Any] | None:
@@ -155,8 +167,16 @@ def column(cells: Any, length: int, *, table: str, name: str) -> LazyColumn:
     return LazyColumn(length, make)
 
 
-def unique_names(names: Iterable[Any], table: str) -> list[str]:
-    """Column names as text. Raises DataError for an empty or repeated one."""
+def is_column(cells: Any) -> bool:
+    """Whether a value of a dict is the cells of a column, in their order, rather than one cell of a row."""
+    if isinstance(cells, str | bytes | bytearray | memoryview | Mapping | Set) or getattr(cells, "ndim", 1) == 0:
+        return False
+    table = hasattr(cells, "columns")  # going through a DataFrame gives its names
+    return hasattr(cells, "__len__") and hasattr(cells, "__iter__") and not table
+
+
+def unique_names(names: Iterable[Any], table: str, *, rows: int = 0) -> list[str]:
+    """Column names as text. Raises DataError for an empty or repeated one, and for rows without any column."""
     out: list[str] = []
     for n, name in enumerate(map(str, names), 1):
         if not name.strip():
@@ -164,6 +184,8 @@ def unique_names(names: Iterable[Any], table: str) -> list[str]:
         if name in out:
             raise DataError(f"{table}: two columns are called {name!r}; column names must differ")
         out.append(name)
+    if rows and not out:
+        raise DataError(f"{table}: there are rows ({rows:,}) but no columns; give each row as {{column: value}}")
     return out
 
 
@@ -189,7 +211,7 @@ def _json(value: Any) -> Any:
 
 def _from_pandas(frame: Any, root: Path) -> Table:
     table = "the DataFrame"
-    names = unique_names(frame.columns, table)
+    names = unique_names(frame.columns, table, rows=len(frame))
     columns = {
         name: column(_Late(frame.iloc[:, i]), len(frame), table=table, name=name) for i, name in enumerate(names)
     }
@@ -215,7 +237,9 @@ def _from_columns(source: Mapping[Any, Any], root: Path) -> Table:
     names = unique_names(source, table)
     columns: dict[str, LazyColumn] = {}
     for name, cells in zip(names, source.values(), strict=True):
-        if isinstance(cells, str | bytes | Mapping) or not hasattr(cells, "__len__") or not hasattr(cells, "__iter__"):
+        if isinstance(cells, Set):
+            raise DataError(f"{table}: column {name!r} is a {type(cells).__name__}, which has no order; give a list")
+        if not is_column(cells):
             raise DataError(
                 f"{table}: column {name!r} is one value, not a list of values; for a single row, give a list with one "
                 "dict: [{...}]"
@@ -245,7 +269,7 @@ def _from_rows(source: Sequence[Any], root: Path) -> Table:
         if not isinstance(row, Mapping):
             raise DataError(f"{table}: row {r} is {type(row).__name__}, not a dict of column names and values")
         seen.update(dict.fromkeys(row))
-    names = unique_names(seen, table)
+    names = unique_names(seen, table, rows=len(source))
     columns = {
         name: column(_Field(source, key), len(source), table=table, name=name)
         for name, key in zip(names, seen, strict=True)

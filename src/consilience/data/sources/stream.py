@@ -19,7 +19,7 @@ NAME = "the stream of rows"
 def read(source: Iterable[Any], *, root: Path, name: str = NAME) -> Table:
     """A key that a row lacks is a missing cell; a dict inside a row becomes columns `outer.inner`, but {"bytes",
     "path"} is the one or the other of the two. Raises DataError, naming the row; what the iterable raises goes on."""
-    rows = Rows()
+    rows, number = Rows(), 0
     for number, row in enumerate(source, 1):
         if not isinstance(row, Mapping):
             raise DataError(f"{name}: row {number} is {type(row).__name__}, not a dict of column names and values")
@@ -30,7 +30,7 @@ def read(source: Iterable[Any], *, root: Path, name: str = NAME) -> Table:
             made[column] = _cell(value, column, f"{name}: row {number}")
         rows.add(made)
     columns = rows.columns(lambda row: f"{name}, row {row + 1}")
-    unique_names(columns, name)
+    unique_names(columns, name, rows=number)
     return Table(columns=columns, name=name, root=root)
 
 
