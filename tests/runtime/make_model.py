@@ -11,10 +11,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import numpy as np
-from conftest import write_mixed_table
 
 import consilience as cs
 from consilience.bundle.load import load
@@ -24,6 +21,7 @@ from consilience.fusion import DECISION_FUSIONS
 from consilience.models.config import DeepConfig
 from consilience.models.ensemble import Ensemble
 from consilience.models.network import build
+from consilience.workflows.demos.shop import write_table
 from consilience.workflows.export import export
 
 
@@ -31,7 +29,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    table = write_mixed_table(folder, rows=120)
+    table = write_table(folder, rows=120)
     config = {"preset": "classic", "classic": {"single": [], "joined": ["linear", "trees"]}, "ensemble": {"rules": []}}
     model = load(cs.fit(table, target="label", config=config, out=folder / "run").run)
     shapes = {n: {"modality": i.plan.modality, "shape": i.processor.shape()} for n, i in model.inputs.items()}

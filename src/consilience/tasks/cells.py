@@ -71,9 +71,11 @@ def listed(names: Sequence[Any], *, most: int = 10) -> str:
 
 
 def rare(names: Sequence[str], counts: np.ndarray) -> list[str]:
-    """A remark on the labels that have at most one row each: nothing can be said of how well they are recognised."""
-    once = [name for name, count in zip(names, counts, strict=False) if count <= 1]
-    if not once:
-        return []
-    shown = ", ".join(repr(name) for name in once[:5]) + (f" and {len(once) - 5} more" if len(once) > 5 else "")
-    return [f"{shown}: at most one training row each, too few to learn from"]
+    """Remarks on the labels that have one training row, or none: they cannot be learned."""
+    said = []
+    for number, text in ((0, "no training row, so never learned"), (1, "one training row each, too few to learn from")):
+        those = [repr(name) for name, count in zip(names, counts, strict=False) if count == number]
+        if those:
+            shown = ", ".join(those[:5]) + (f" and {len(those) - 5} more" if len(those) > 5 else "")
+            said.append(f"{shown}: {text}")
+    return said

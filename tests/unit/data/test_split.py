@@ -185,3 +185,87 @@ def test_a_million_rows_in_seconds() -> None:
     start = time.process_time()
     split(1_000_000, SHARES, 0, groups, labels=rng.integers(0, 20, 1_000_000))
     assert time.process_time() - start < 30
+
+
+# ------------------------------------------------------------------- contents that hold as far as the split does
+
+
+def divided(images, labels=None, **more):
+    """Split by one input's contents."""
+    images = np.asarray(images)
+    done = split(len(images), SHARES, 0, {"photo": images}, soft=["photo"], labels=labels, **more)
+    shares = np.array([len(p) for p in parts(done)]) / len(images)
+    return done, shares
+
+
+ROWS = np.arange(240)
+NARROW = {
+    "four icons that are the class": (ROWS % 4, ROWS % 4),
+    "one logo": (np.zeros(240, int), ROWS % 2),
+    "two logos": (ROWS % 2, (ROWS // 2) % 2),
+    "a placeholder on most rows": (np.where(ROWS % 5 == 0, ROWS + 1, 0), ROWS % 2),
+    "a default avatar on half the rows": (np.where(ROWS % 2 == 0, ROWS + 1, 0), ROWS % 3),
+    "twelve icons that are the class": (ROWS % 12, ROWS % 12),
+    "three jingles": (ROWS % 3, (ROWS // 3) % 2),
+}
+
+
+@pytest.mark.parametrize("kind", NARROW)
+def test_few_contents_do_not_break_a_split_and_it_is_told(kind) -> None:
+    images, labels = NARROW[kind]
+    done, shares = divided(images, labels)
+    assert np.abs(shares - SHARES).max() < 0.06
+    counts = np.bincount(labels)
+    for part, share in zip(parts(done), SHARES, strict=True):
+        assert (np.bincount(labels[part], minlength=len(counts)) >= 0.3 * share * counts).all()
+    (said,) = [text for text in done.report if text.startswith("photo:")]
+    assert "both sides" in said
+    assert "--group" in said
+    held = np.isin(images, done.loosened["photo"]).sum()
+    assert f"on {held} of 240 rows" in said
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        (np.repeat(np.arange(20), 25), np.arange(500) % 2),  # 20 videos
+        (np.arange(5000) % 506, np.arange(5000) % 13),  # easy-VQA
+        (np.repeat(np.arange(60), 4), np.repeat(np.arange(60) % 3, 4)),  # several shots of each thing
+        (np.concatenate([np.repeat(np.arange(9), 12), np.full(300, -1)]), np.arange(408) % 2),  # most rows without
+    ],
+)
+def test_contents_that_do_no_harm_stay_on_one_side(images, labels) -> None:
+    done, shares = divided(images, labels)
+    side = side_of(done, len(images))
+    assert all(len(set(side[images == image])) == 1 for image in set(images.tolist()) - {-1})
+    assert not done.loosened
+    assert np.abs(shares - SHARES).max() < 0.1
+
+
+def test_groups_that_the_user_asked_for_are_never_loosened() -> None:
+    with pytest.raises(DataError, match="hang together"):
+        split(240, SHARES, 0, {"patient": ROWS % 2}, soft=[])
+    done = split(240, SHARES, 0, {"patient": ROWS // 6, "photo": ROWS % 2}, soft=["photo"], labels=ROWS % 3)
+    side = side_of(done, 240)
+    assert all(len(set(side[patient == ROWS // 6])) == 1 for patient in range(40))
+    assert set(done.loosened) == {"photo"}
+
+
+@pytest.mark.parametrize("kind", NARROW)
+def test_what_is_loosened_does_not_hang_on_the_order_of_rows(kind) -> None:
+    images, labels = NARROW[kind]
+    keys = np.random.default_rng(1).integers(0, 2**63, 240).astype(np.uint64)
+    order = np.random.default_rng(2).permutation(240)
+    done, _ = divided(images, labels, keys=keys)
+    again, _ = divided(images[order], labels[order], keys=keys[order])
+    assert (side_of(again, 240) == side_of(done, 240)[order]).all()
+    assert done.report == again.report
+
+
+def test_a_second_input_keeps_what_it_can() -> None:
+    done = split(
+        240, SHARES, 0, {"logo": np.zeros(240, int), "photo": ROWS // 3}, soft=["logo", "photo"], labels=ROWS % 2
+    )
+    side = side_of(done, 240)
+    assert all(len(set(side[photo == ROWS // 3])) == 1 for photo in range(80))
+    assert set(done.loosened) == {"logo"}

@@ -286,6 +286,8 @@ def test_a_photo_of_200_megapixels_is_decoded_at_a_fraction() -> None:
     content = bytearray(save(Pillow.new("RGB", (16_000, 13_000), (200, 30, 30)), "JPEG", quality=30))
     assert np.abs(load(bytes(content)).astype(int) - [200, 30, 30]).max() < 12
     assert "the limit is 40,000" in reason(bytes(content), limits=Limits(pixels=10_000))
+    progressive = save(Pillow.new("RGB", (300, 200)), "JPEG", progressive=True)
+    assert "the limit is 50,000" in reason(progressive, limits=Limits(pixels=50_000))
 
 
 def test_transparency_shows_the_configured_background() -> None:

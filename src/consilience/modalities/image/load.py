@@ -30,7 +30,7 @@ ENDINGS = (
 )
 
 REDUCED = 4
-"""A JPEG may have this many times `limits.pixels`: it is decoded at a fraction of its size (`transform.square`)."""
+"""A baseline JPEG may have this many times `limits.pixels`: it is decoded at a fraction of its size."""
 
 PHOTOMETRIC = 0x0106  # the TIFF tag
 ORIENTATION = 0x0112  # the EXIF tag
@@ -73,8 +73,9 @@ def opened(content: Any, limits: Limits) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="PIL")
             with _open(source, picture_format(head)) as picture:
-                least = REDUCED if picture.format in ("JPEG", "MPO") else 1
-                check_size(picture.width, picture.height, limits, times=least)
+                # A progressive JPEG is kept whole while it is decoded, whatever size is asked for.
+                reduced = picture.format == "JPEG" and not picture.info.get("progressive")
+                check_size(picture.width, picture.height, limits, times=REDUCED if reduced else 1)
                 yield picture
     except BadCell:
         raise
