@@ -139,6 +139,52 @@ def test_plants_are_named(tmp_path):
     assert len(found["duplicates"][0]["examples"][0]) == 2
 
 
+LATE = {
+    "status": lambda label, rng: label[0].upper() * 3,
+    "code": lambda label, rng: {"a": 30, "b": 10, "c": 20}[label],
+    "closed as": lambda label, rng: f"{SIZE[label]}-{rng.integers(10**4, 10**5)}",
+    "returned on": lambda label, rng: f"2026-03-{rng.integers(1, 31):02}" if label == "c" else None,
+}
+
+
+@pytest.mark.parametrize("names", [["status", "code"], ["code", "closed as", "returned on"], [*LATE]])
+def test_leaks_do_not_hide_each_other_and_an_id_hides_none(names, tmp_path):
+    table, rng = rows(), np.random.default_rng(0)
+    table |= {name: [LATE[name](label, rng) for label in table["label"]] for name in names}
+    assert named(fitted(table, tmp_path / "a").audit)[0] == {*names}
+    table["id"] = [bytes(rng.bytes(16)).hex() for _ in table["label"]]
+    found = fitted(table, tmp_path / "b").audit
+    assert named(found)[0] == {*names}
+    assert found["inputs"]["id"]["verdict"] in ("unused", "does_not")
+
+
+EASY = {
+    "a threshold": lambda x, red: (x > 5, {"size": x.round(2)}),
+    "two columns together": lambda x, red: (
+        (x > 5) != red,
+        {"size": x.round(2), "colour": np.where(red, "red", "blue")},
+    ),
+    "a text of two kinds": lambda x, red: (
+        red,
+        {"note": [f"{'a fine' if r else 'a torn'} thing in box {n} of all" for n, r in enumerate(red)]},
+    ),
+}
+
+
+@pytest.mark.parametrize("more", ["", "id", "counter"])
+@pytest.mark.parametrize("make", EASY.values(), ids=EASY)
+def test_what_is_easy_and_honest_is_no_leak_with_and_without_an_id(make, more, tmp_path):
+    rng = np.random.default_rng(0)
+    answer, table = make(10 * rng.random(300), rng.random(300) < 0.4)
+    table = {name: list(cells) for name, cells in table.items()} | {"label": np.where(answer, "yes", "no").tolist()}
+    if more:
+        table[more] = [bytes(rng.bytes(16)).hex() for _ in answer] if more == "id" else rng.permutation(300).tolist()
+    found = cs.fit(table, target="label", preset="classic", out=tmp_path / "run").audit
+    assert {(item["column"], item["kind"]) for item in found["leaks"]} <= {("counter", "counter")}
+    if more == "id":
+        assert found["inputs"]["id"]["verdict"] in ("unused", "does_not")
+
+
 def test_shuffled_labels_are_worth_nothing(tmp_path):
     table = rows()
     table["label"] = np.random.default_rng(3).permutation(table["label"]).tolist()

@@ -27,6 +27,7 @@ FEWEST = 12
 APART = 4.0
 """Clumps of numbers are this many of their standard deviations apart."""
 _BINS, _FEW, _TEXTS, _LONG = 48, 40, 400, 2_000
+_WORD = re.compile(r"[A-Za-z0-9_.:#/-]{1,64}")
 _NUMBER = re.compile(r"([^\d.,+-]{0,4})([+-]?\d[\d,]*(?:\.\d*)?(?:[eE][+-]?\d+)?)([^\d.,+-]{0,8})")
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -194,6 +195,11 @@ def as_numbers(cells: Sequence[Any]) -> np.ndarray | None:
         else:
             return None
     return None if np.isinf(out).any() else out
+
+
+def words(cells: Sequence[Any]) -> bool:
+    """Whether texts are single words, as codes are."""
+    return all(_WORD.fullmatch(str(cell)) for cell in cells if not is_blank(cell))
 
 
 def whole(target: np.ndarray) -> bool:

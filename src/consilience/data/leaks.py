@@ -68,10 +68,12 @@ def suspects(
     names: of classes, where the target is class numbers. inputs: of each column to look at, the input it belongs to.
     powers: of each input, the same share for a model of it alone: what a column is compared with, but for its own.
     texts: of the columns, those of which only is asked whether they hold the label, and are filled in; what else people
-    wrote may well tell the answer. media: those of which only is asked whether they are filled in.
+    wrote may well tell the answer (columns of single words, such as codes, are no texts). media: those of which only is
+    asked whether they are filled in.
     """
     if len(held.target) < FEWEST or len(train.target) < FEWEST:
         return []
+    texts = {column for column in texts if not leak_rules.words(train.columns[column])}
     told = {column: _told(train, held, column, names, texts=texts, media=media) for column in inputs}
     suspected = {column for column, each in told.items() if any(t.power for t in each)}
     leaking = {inputs[column] for column in suspected}
@@ -107,6 +109,12 @@ def suspects(
         if column not in (*named, *texts, *media) and leak_rules.numbered(train.columns[column], held.columns[column])
     ]
     return sorted(found, key=lambda s: (-s.power, s.column))
+
+
+def unique(cells: Sequence[Any]) -> bool:
+    """Whether a column holds names of rows: single words, another one in each."""
+    names = [cell for cell in cells if not is_blank(cell)]
+    return len(names) >= FEWEST and leak_rules.words(names) and len({str(name) for name in names}) == len(names)
 
 
 def groups(train: Side, held: Side, *, columns: Sequence[str]) -> list[Suspect]:

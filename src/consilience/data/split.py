@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -75,6 +74,8 @@ def split(
         part_of_row = deal(parts, shares, codes, spread=labels is not None)[parts.of_row]
         chosen = [np.flatnonzero(part_of_row == p) for p in range(3)]
         report = _lopsided(parts, kept, chosen, shares, rows)
+        if labels is not None and shares[0] > 0:
+            report += _lacking(parts, kept, part_of_row, codes)
         return Split(train=chosen[0], valid=chosen[1], test=chosen[2], report=report)
 
     first: Split | DataError
@@ -215,30 +216,28 @@ def _components(rows: int, groups: Mapping[str, np.ndarray], hashes: np.ndarray,
 
 def _enough(parts: Components, shares: np.ndarray, groups: Mapping[str, np.ndarray], rows: int) -> None:
     wanted = [name for name, share in zip(PARTS, shares, strict=True) if share > 0]
-    if len(parts.size) >= len(wanted):
+    pieces = len(parts.size)
+    if pieces >= len(wanted):
         return
-    if len(parts.size) == rows:
+    if pieces == rows:
         raise DataError(f"{rows} rows cannot be split into {', '.join(wanted)}: each part needs at least one row")
     count, why = _largest(parts, groups)
     raise DataError(
-        f"the rows cannot be split into {', '.join(wanted)}: {count:,} of {rows:,} rows hang together through {why} "
-        f"and must stay on one side, which leaves {len(parts.size)} piece(s). Ask for fewer parts, give validation and "
-        "test rows as tables of their own, or leave that column out of the grouping"
+        f"the rows cannot be split into {', '.join(wanted)}: {count:,} of {rows:,} rows share {why} and must stay on "
+        f"one side, so that all rows make {pieces} piece{'' if pieces == 1 else 's'}. Ask for fewer parts (for example "
+        "--split 0.8,0.2,0), give validation and test rows as tables of their own, or group by another column"
     )
 
 
 def _largest(parts: Components, groups: Mapping[str, np.ndarray]) -> tuple[int, str]:
-    """Rows of the largest component and, in words, the group that ties most of them together."""
+    """Rows of the largest component and, in words, what ties them together."""
     members = parts.of_row == parts.size.argmax()
-    best: tuple[int, str, Any] = (0, "", -1)
-    for name, array in groups.items():
-        ids, counts = np.unique(array[members & (array >= 0)], return_counts=True)
-        if len(counts) and counts.max() > best[0]:
-            best = (int(counts.max()), name, int(ids[counts.argmax()]))
-    count = int(members.sum())
-    if best[0] == count:
-        return count, f"one content of {best[1]!r} (group {best[2]})"
-    return count, f"{' and '.join(map(repr, groups))} (the most common: {best[0]:,} rows share one of {best[1]!r})"
+    most = {name: np.unique(array[members & (array >= 0)], return_counts=True)[1] for name, array in groups.items()}
+    tied = {name: int(counts.max()) for name, counts in most.items() if len(counts) and counts.max() > 1}
+    count, name = int(members.sum()), max(tied, key=lambda n: tied[n])
+    if tied[name] == count:
+        return count, f"one value of {name!r}"
+    return count, f"values of {' and '.join(map(repr, tied))}, one with the next"
 
 
 def _lopsided(
@@ -249,6 +248,24 @@ def _lopsided(
     count, why = _largest(parts, groups)
     came, asked = ("/".join(f"{100 * x:.0f}" for x in xs) for xs in ([len(c) / rows for c in chosen], shares))
     return [
-        f"{count:,} of {rows:,} rows ({count / rows:.0%}) hang together through {why} and stay on one side: the split "
-        f"is {came} % instead of {asked} %"
+        f"{count:,} of {rows:,} rows ({count / rows:.0%}) share {why} and stay on one side: the split is {came} % "
+        f"instead of {asked} %"
+    ]
+
+
+def _lacking(
+    parts: Components, groups: Mapping[str, np.ndarray], part_of_row: np.ndarray, codes: np.ndarray
+) -> list[str]:
+    """That classes of several rows are not in train, because their rows are kept together elsewhere."""
+    several = np.bincount(codes) > 1
+    lacking = np.flatnonzero(several & (np.bincount(codes[part_of_row == 0], minlength=len(several)) == 0))
+    if not len(lacking) or not groups or len(parts.size) == len(codes):
+        return []
+    rows = int(np.isin(codes, lacking).sum())
+    some = (
+        f"{len(lacking):,} of {len(several):,} classes are" if len(lacking) > 1 else f"1 of {len(several):,} classes is"
+    )
+    return [
+        f"{some} not in training and cannot be learned: the {rows:,} rows stay on other sides, because rows that share "
+        f"a value of {' or '.join(map(repr, groups))} are kept together"
     ]

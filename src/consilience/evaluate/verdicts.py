@@ -10,6 +10,8 @@ How an input is judged, G being what the model wins over the answer that looks a
 - `does_not`: what is lost by permuting it is surely below 5 % of G; or, when the interval is wider, below 20 % of G
   with no sign of use at all: nothing surely lost, under 5 % of G on average, and alone no better than nothing. Also
   when training without it loses surely less than 5 % of G: then the other inputs say the same.
+- `does_not`, too: it is an id, another value on every row, and neither alone nor by permuting it is anything surely
+  won or lost.
 - `earns`: something is surely lost by permuting it.
 - `unclear`: none of these can be told from so few rows (of fewer than 30, only `earns` can); always, where the model
   itself is not surely better than nothing; and instead of `does_not`, `harms` and `unused` beside a column that looks
@@ -46,6 +48,10 @@ SENTENCES = {
     "to {high}). Leaving it out saves {ms} ms a row.",
     "redundant": "{input} does not earn its keep: trained without it, {metric} is worse by only {lost} ({low} to "
     "{high}), so the other inputs say the same. Leaving it out saves {ms} ms a row.",
+    "redundant_at_all": "{input} does not earn its keep: trained without it, {metric} is no worse ({low} to {high}), "
+    "so the other inputs say the same. Leaving it out saves {ms} ms a row.",
+    "id": "{input} does not earn its keep: every row has a value of its own, like an id, and no use of it shows. "
+    "Leave it out.",
     "harms": "{input} harms: with another row's {input}, {metric} is better by {won} ({low} to {high}). Leave it "
     "out, or look into its cells.",
     "harms_retrained": "{input} harms: trained without it, {metric} is better by {won} ({low} to {high}). Leave "
@@ -96,10 +102,13 @@ def judge(
     permuted: Told | None,
     alone: Told | None,
     retrained: Told | None,
+    is_id: bool = False,
 ) -> tuple[str, str]:
     """(verdict, the sentence's key), from so many `rows`. `gain`: what the model wins over nothing; `permuted`,
     `retrained`: what is lost when the input is permuted, or left out of the training; `alone`: what it wins over
-    nothing alone."""
+    nothing alone. `is_id`: each row has a value of its own, from which nothing about new rows can be learned."""
+    if is_id and rows >= FEWEST and not any(told is not None and (_low(told) or 0.0) > 0 for told in (permuted, alone)):
+        return ("does_not" if used else "unused"), "id"
     if not used:
         sure = alone is not None and (_low(alone) or 0.0) > 0
         return ("unclear", "unclear_unused") if sure else ("unused", "unused")
@@ -117,7 +126,7 @@ def judge(
     if _below(permuted, small) or (no_sign and _below(permuted, wide)):
         return "does_not", "does_not" if lost > 0 else "does_not_at_all"
     if retrained is not None and _below(retrained, small):
-        return "does_not", "redundant"
+        return "does_not", "redundant" if retrained["value"] > 0 else "redundant_at_all"
     if (_low(permuted) or 0.0) > 0:
         return "earns", "earns"
     if retrained is not None and (_low(retrained) or 0.0) > 0:

@@ -157,8 +157,18 @@ def examine(
         if suspect.kind in LEAKS and suspect.column in (name, *subject.inputs[ways[0]].plan.columns)
     }
     losses = {"missing": missing, "permuted": permuted, "retrained": lost}
+    ids = suspects.ids(subject.held, subject.inputs) - leaking
     inputs = {
-        name: _judged(exam, name, alone.get(name), losses, shares["values"].get(name), cost.get(name), leaking - {name})
+        name: _judged(
+            exam,
+            name,
+            alone.get(name),
+            losses,
+            shares["values"].get(name),
+            cost.get(name),
+            leaking=leaking - {name},
+            is_id=name in ids,
+        )
         for name in sorted({*exam.names, *subject.alone})
     }
     confidence = verdicts.calibration(reliability, seed=seed)
@@ -231,10 +241,12 @@ def _judged(
     losses: Mapping[str, Mapping[str, Scores]],
     share: dict[str, Any] | None,
     cost: dict[str, float] | None,
+    *,
     leaking: set[str],
+    is_id: bool,
 ) -> dict[str, Any]:
     """The numbers of one input and what is said of it. `losses`: by way of losing it, by input; `leaking`: other inputs
-    that look like a leak."""
+    that look like a leak; `is_id`: each row has a value of its own."""
     numbers: dict[str, Any] = {"alone": None if alone is None else difference(alone - exam.nothing)}
     numbers |= {way: difference(of[name]) if name in of else None for way, of in losses.items()}
     numbers |= {"shapley": share, "cost": cost}
@@ -246,9 +258,10 @@ def _judged(
         permuted=numbers["permuted"],
         alone=numbers["alone"],
         retrained=numbers["retrained"],
+        is_id=is_id,
     )
     fitted = numbers["alone"] if name in exam.subject.alone else None
-    if verdict in verdicts.FINDINGS and leaking and not verdicts.tells_nothing(fitted, gain):
+    if verdict in verdicts.FINDINGS and leaking and not (is_id or verdicts.tells_nothing(fitted, gain)):
         verdict, key = "unclear", "unclear_leak"
     said = _say_input(name, key, numbers, exam.judge.metric, len(exam.held.target))
     return {**numbers, "verdict": verdict, "said": said}
@@ -266,7 +279,7 @@ def _power(scores: Scores, nothing: Scores, metric: Metric) -> float:
 
 
 def _say_input(name: str, key: str, numbers: Mapping[str, Any], metric: Metric, rows: int) -> str:
-    told = numbers["retrained" if key in ("earns_retrained", "redundant", "harms_retrained") else "permuted"]
+    told = numbers["retrained" if key.endswith("_retrained") or key.startswith("redundant") else "permuted"]
     facts: dict[str, Any] = {"input": name, "rows": f"{rows:,}", "metric": lowered(metric.title)}
     if told is not None and told["value"] is not None:
         # What is lost is told as a loss, what is won as a win; the interval in the same direction.

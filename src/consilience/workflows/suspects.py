@@ -16,6 +16,7 @@ from consilience.data import duplicates, leaks
 from consilience.data.cells import Cells, Chosen, Dataset
 from consilience.data.duplicates import Shared
 from consilience.data.leaks import Side, Suspect
+from consilience.data.split import wide_groups
 from consilience.data.table import pick
 from consilience.modalities import MODALITIES
 from consilience.workflows.prepare import Part
@@ -24,6 +25,8 @@ _ROWS = 100_000
 """Training rows looked through for twins, and for leaks a fifth of that."""
 _CELL, _PAIR = 8e-6, 5e-8
 """Seconds for each cell, and for each pair of columns."""
+_MANY, _MANY_ROWS = 0.02, 5
+"""A content on this share of the training rows, and as many of them, comes again like a value."""
 _CELLS = 6_000
 """Distinct cells of each side compared for near copies."""
 
@@ -52,7 +55,7 @@ def shared(
             continue
         a, b = loaded.inputs[name], found.inputs[name]
         if modality.media:
-            exact = duplicates.contents(label, a.groups[part.rows], b.groups[of.rows])
+            exact = duplicates.contents(label, *_alone(a.groups[part.rows], b.groups[of.rows]))
             out.append(exact)
             if given.backbone is None:
                 out.append(_near(label, given, (a, part.rows), (b, of.rows), exact))
@@ -67,6 +70,12 @@ def shared(
     return [item for item in out if item is not None], skipped
 
 
+def _alone(train: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Contents of both sides [N] without those of many training rows: who shares an icon is no copy of another."""
+    many = [group for group in wide_groups(train, _MANY) if (train == group).sum() >= _MANY_ROWS]
+    return np.where(np.isin(train, many), -1, train), np.where(np.isin(held, many), -1, held)
+
+
 def _whole(train: tuple[Part, Dataset], held: tuple[Part, Dataset], inputs: Mapping[str, Input]) -> Shared | None:
     """Rows of which every input is the same; of media, the content."""
     (part, loaded), (of, found) = train, held
@@ -75,7 +84,7 @@ def _whole(train: tuple[Part, Dataset], held: tuple[Part, Dataset], inputs: Mapp
     for name, *_ in same_cells(inputs).values():
         given = inputs[name]
         if MODALITIES.load(given.plan.modality).media and name in loaded.inputs and name in found.inputs:
-            a, b = loaded.inputs[name].groups[part.rows], found.inputs[name].groups[of.rows]
+            a, b = _alone(loaded.inputs[name].groups[part.rows], found.inputs[name].groups[of.rows])
             before[name], after[name] = ([str(g) if g >= 0 else None for g in groups.tolist()] for groups in (a, b))
         else:
             for column in given.plan.columns:
@@ -110,6 +119,19 @@ def _near(
         return found
     new = ~np.isin(found.rows, exact.rows)
     return Shared(kind=found.kind, what=name, rows=found.rows[new], twins=found.twins[new]) if new.any() else None
+
+
+def ids(part: Part, inputs: Mapping[str, Input]) -> set[str]:
+    """Inputs of words of which each row has one of its own: names of rows, from which nothing is learned."""
+    found = set()
+    for name, ways in same_cells(inputs).items():
+        plan = inputs[ways[0]].plan
+        modality = MODALITIES.load(plan.modality)
+        if modality.media or modality.joint or not set(plan.columns) <= set(part.table.columns):
+            continue
+        if all(leaks.unique(pick(part.table[column], part.rows)) for column in plan.columns):
+            found.add(name)
+    return found
 
 
 def _columns(column: str, part: Part, of: Part) -> tuple[list[Any], list[Any]]:
