@@ -101,3 +101,31 @@ def test_the_others_are_not(share, says):
 
 def test_no_bins_no_word():
     assert verdicts.calibration((), seed=0) is None
+
+
+@pytest.mark.parametrize(
+    ("used", "gain", "permuted", "alone", "want"),
+    [
+        (True, GAIN, told(0.0, -0.2, 0.2), NOTHING_ALONE, "does_not"),
+        (True, told(0.02, -0.01, 0.05), told(0.0, -0.2, 0.2), None, "does_not"),
+        (False, GAIN, None, NOTHING_ALONE, "unused"),
+        (True, GAIN, told(0.2, 0.1, 0.3), NOTHING_ALONE, "earns"),
+        (False, GAIN, None, MUCH_ALONE, "unclear"),
+    ],
+)
+def test_an_id_is_of_no_use_where_no_use_shows(used, gain, permuted, alone, want):
+    asked = {"used": used, "rows": 45, "gain": gain, "permuted": permuted, "alone": alone, "retrained": None}
+    assert verdicts.judge(**asked, is_id=True)[0] == want
+
+
+def test_beside_a_leak_what_tells_nothing_alone_is_still_of_no_use():
+    assert verdicts.tells_nothing(NOTHING_ALONE, GAIN)
+    assert not verdicts.tells_nothing(told(0.0, -0.2, 0.2), GAIN)
+    assert not verdicts.tells_nothing(MUCH_ALONE, GAIN)
+    assert not verdicts.tells_nothing(None, GAIN)
+
+
+def test_a_loss_that_is_a_gain_is_not_said_to_be_a_loss():
+    given = {"used": True, "rows": 100, "gain": GAIN, "permuted": told(0.2, 0.15, 0.25), "alone": MUCH_ALONE}
+    assert verdicts.judge(**given, retrained=told(-0.01, -0.02, 0.01))[1] == "redundant_at_all"
+    assert verdicts.judge(**given, retrained=told(0.005, -0.02, 0.01))[1] == "redundant"
