@@ -38,7 +38,7 @@ def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(DataError, match="folder"):
         sources.read(str(tmp_path / "folder.csv"))
-    (tmp_path / "t.parquet").write_bytes(b"PAR1 but not really")
+    (tmp_path / "t.parquet").write_bytes(b"PAR1\x15\0 but not really")
     with pytest.raises(DataError, match="not a readable Parquet file"):
         sources.read(tmp_path / "t.parquet")
 
