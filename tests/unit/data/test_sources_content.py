@@ -76,7 +76,7 @@ REFUSED = {
     "unzstd": b"\x28\xb5\x2f\xfd\x24\0" + bytes(range(200)),
     "an ORC": b"ORC" + bytes(range(100)),
     "a SAS": bytes(12) + b"\xc2\xea\x81\x60" + bytes(100),
-    "an image": b"\x89PNG\r\n\x1a\n" + bytes(100),
+    "a PNG": b"\x89PNG\r\n\x1a\n" + bytes(100),
     "an error": b"<Error><Code>AccessDenied</Code></Error>",
     "git-annex": b"/annex/objects/SHA256E-s3--abc.csv\n",
     "iconv -f UTF-16LE": CSV.decode().encode("utf-16-le"),

@@ -114,6 +114,7 @@ def sides(source: Any) -> dict[str, Any]:
 
 def write(columns: Mapping[str, Sequence[Any]], path: str | Path) -> None:
     """Write columns of plain values to .csv, .tsv, .parquet or .jsonl; readers see the old file or the whole new one.
+    Its folder is made.
 
     Numbers keep every digit (`repr`); None and NaN become an empty CSV cell and a JSON null.
     """
@@ -127,6 +128,7 @@ def write(columns: Mapping[str, Sequence[Any]], path: str | Path) -> None:
     # Beside the target, because os.replace is atomic only within one file system.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         writer(columns, temporary, path)
         os.replace(temporary, path)
     except OSError as error:

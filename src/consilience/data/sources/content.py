@@ -41,7 +41,7 @@ LIST = Content(
 _PAGE = Content(name="a page of HTML or XML, perhaps a log-in page or an error", advice="download the table itself")
 _EXCEL = Content(name="an Excel workbook or another ZIP archive", advice="save the sheet as CSV (UTF-8)")
 _FEATHER = Content(name="an Arrow (Feather) file", advice="convert it: pandas.read_feather(FILE).to_parquet(…)")
-_IMAGE = Content(name="an image", advice="a table has its path in a cell")
+_MEDIA = Content(name="a PNG, JPEG or GIF", advice="a table has its path in a cell")
 _PANDAS = "convert it: pandas.read_{}(FILE).to_parquet(…)"
 _UNPACK = "unpack it first: {} FILE"
 _R = Content(name="a file of R", advice="in R: write.csv(…, row.names=FALSE)")
@@ -74,9 +74,9 @@ _SIGNATURES: tuple[tuple[int, bytes, Content], ...] = (
     (12, b"\xc2\xea\x81\x60", Content(name="a SAS file", advice=_PANDAS.format("sas"))),
     (0, b"RDX", _R),
     (0, b"X\n\0\0\0", _R),
-    (0, b"\x89PNG", _IMAGE),
-    (0, b"\xff\xd8\xff", _IMAGE),
-    (0, b"GIF8", _IMAGE),
+    (0, b"\x89PNG", _MEDIA),
+    (0, b"\xff\xd8\xff", _MEDIA),
+    (0, b"GIF8", _MEDIA),
     *(
         (0, bytes((128, n)), Content(name="a Python pickle, which is never opened", advice="write it as Parquet"))
         for n in range(2, 6)
