@@ -264,7 +264,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     with pytest.raises(DataError, match="different lengths"):
         sources.write({"a": [1], "b": []}, tmp_path / "u.csv")
     with pytest.raises(DataError, match="cannot be written"):
-        sources.write({"a": [1]}, tmp_path / "absent" / "u.csv")
+        sources.write({"a": [1]}, tmp_path / "t.csv" / "u.csv")
 
 
 def test_a_file_of_large_values_is_not_held(tmp_path: Path) -> None:

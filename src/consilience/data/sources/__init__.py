@@ -129,12 +129,13 @@ def write(columns: Mapping[str, Sequence[Any]], path: str | Path) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        writer(columns, temporary, path)
-        os.replace(temporary, path)
+        try:
+            writer(columns, temporary, path)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _files(path: Path) -> list[Path]:
