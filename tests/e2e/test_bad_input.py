@@ -1,7 +1,9 @@
 """Everything a user can get wrong: an exit code of 2 and a sentence, or a line in bad_cells.csv; never a traceback."""
 
 import csv
+import errno
 import json
+import os
 import random
 import shutil
 import struct
@@ -417,3 +419,34 @@ def test_what_is_planned_is_said_first(cli, mixed_table):
     plan = [line for line in err.splitlines() if line.startswith("plan: ")]
     assert "5 columns in 3 inputs; of the time budget of 40 s" in plan[0]
     assert "linear[photo], linear[review], linear[table], linear[photo + review + table]" in plan[1]
+
+
+@pytest.mark.parametrize("where", ["write_splits", "search", "finish", "save"])
+def test_a_disk_that_fills_up_leaves_a_run_to_go_on_with(tmp_path, cli, make_mixed_table, monkeypatch, where):
+    table = make_mixed_table(tmp_path, rows=60)
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"consilience.workflows.fit.{where}", full)
+        code, _, said, out = fit(cli, table, "--no-audit")
+    assert code == 2
+    assert f"{out}: No space left on device" in said
+    assert f"fit --resume --out {out}" in said
+    assert "fault of consilience" not in said
+    assert cli("fit", "--resume", "--out", out)[0] == 0
+    assert (out / "report.html").is_file()
+
+
+def test_folders_of_what_is_written_are_made(tmp_path, cli, make_mixed_table):
+    table = make_mixed_table(tmp_path, rows=60)
+    *_, run = fit(cli, table, "--no-audit")
+    for words, made in [
+        (("predict", run, table, "--out"), "a/b/answers.csv"),
+        (("evaluate", run, table, "--html"), "c/d/page.html"),
+        (("export", run, "--out"), "e/f"),
+    ]:
+        code, _, said = cli(*words, tmp_path / made)
+        assert code == 0, said
+        assert (tmp_path / made).exists()

@@ -185,7 +185,8 @@ def _has_columns(rows: Any) -> bool:
     """Whether rows were given as a table, with columns of its own, and not as dicts, which may leave out keys."""
     if isinstance(rows, Mapping):
         return False
-    if isinstance(rows, str | Path) or hasattr(rows, "columns") or hasattr(rows, "column_names"):
+    kind = type(rows)  # not the object: a lazy frame of polars works out its columns when asked, and warns
+    if isinstance(rows, str | Path | Table) or hasattr(kind, "columns") or hasattr(kind, "column_names"):
         return True
     return isinstance(rows, Sequence) and len(rows) > 0 and not isinstance(rows[0], Mapping)
 

@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from consilience.core.errors import UserError
 from consilience.core.optional import spare
@@ -67,10 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         if args.debug:
             raise
-        print(f"consilience {args.command}: {error}", file=sys.stderr)
+        _complain(f"consilience {args.command}: {error}")
         return 2
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        _complain("interrupted")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader (head, less) has gone: no traceback
@@ -79,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         said = refusal(error)
         if args.debug or said is None:
             return _our_fault(args, error)
-        print(f"consilience {args.command}: {said}", file=sys.stderr)
+        _complain(f"consilience {args.command}: {said}")
         return 2
     except Exception as error:  # the last line of defence
         return _our_fault(args, error)
@@ -89,10 +90,15 @@ def _our_fault(args: argparse.Namespace, error: Exception) -> int:
     """One line for the user, the rest on request."""
     if args.debug:
         raise error
-    print(
+    _complain(
         f"consilience {args.command}: this is a fault of consilience, not of your data: "
         f"{type(error).__name__}: {error}\nRun it again as 'consilience --debug {args.command} …' and report "
-        "what it prints.",
-        file=sys.stderr,
+        "what it prints."
     )
     return 1
+
+
+def _complain(text: str) -> None:
+    """On standard error, where that can be written: the exit code is right in any case."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)

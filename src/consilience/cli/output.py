@@ -68,7 +68,12 @@ class Terminal(Reporter):
     """Lines and progress bars on standard error; no bars when that is not a terminal."""
 
     def say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        try:
+            print(text, file=sys.stderr, flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError:  # a log on a full disk is no reason to lose hours of training
+            return
 
     @contextmanager
     def bar(self, label: str, total: int) -> Iterator[Advance]:

@@ -45,6 +45,8 @@ def check_writable(path: str | os.PathLike[str], flag: str, *, folder: bool = Fa
         there = path.exists()
         if not folder and path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if folder and path.is_symlink() and not there:
+            raise UserError(f"{flag} {path}: this is a link that leads nowhere; choose another place")
         parent = path if there else path.parent
         while not parent.exists():  # what is missing on the way is made
             if parent.is_symlink():

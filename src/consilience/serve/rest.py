@@ -75,8 +75,8 @@ def application(engine: Engine, *, also: Callable[[], Any] | None = None) -> Fas
         table += [("GET", path, routes.describe), ("GET", path + "/ready", routes.model_ready)]
         table += [("POST", path + "/infer", routes.infer), ("GET", path + "/stats", routes.statistics)]
     for method, path, handler in table:
-        if method == "GET":  # load balancers and uptime monitors ask for the head alone
-            app.add_api_route(path, handler, methods=["HEAD"], include_in_schema=False)
+        if method == "GET":  # load balancers and uptime monitors ask for the head alone; the schema shows GET alone
+            app.add_api_route(path, handler, methods=["GET", "HEAD"], include_in_schema=False)
         app.add_api_route(path, handler, methods=[method], openapi_extra=describe.operation(method, path, engine))
     app.add_exception_handler(HTTPException, _http_error)
     return app

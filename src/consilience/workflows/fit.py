@@ -121,6 +121,10 @@ def work(run: Run, tables: Mapping[str, Table], *, store: Store | None, reporter
     except KeyboardInterrupt:  # too early for a model, or a second one
         log.say(f"interrupted; {again}")
         raise
+    except OSError as error:  # a full disk, most often: nothing more may be written to the log
+        error.filename = error.filename or str(out)
+        reporter.say(f"the run is kept as far as it was written; {again}")
+        raise
 
 
 class Log(Reporter):

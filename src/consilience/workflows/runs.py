@@ -47,7 +47,7 @@ def new_run(out: str | Path | None) -> Path:
         for suffix in ("", *(f"-{n}" for n in range(2, 1000))):
             folder = Path("runs") / f"{stamp}{suffix}"
             if not folder.exists():
-                return folder
+                return check_writable(folder, "--out", folder=True)
     folder = check_writable(
         path_of("out", out, "the run folder, new or empty, as text or pathlib.Path"), "--out", folder=True
     )

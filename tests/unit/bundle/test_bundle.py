@@ -1,12 +1,14 @@
 """Bundles: sealed, checked, whole or not there, and golden rows that notice a change."""
 
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
 
 import consilience as cs
-from consilience.bundle import golden
+from consilience.bundle import golden, manifest
 from consilience.bundle.manifest import FORMAT, find, seal, unseal
 from consilience.core.errors import BundleError
 
@@ -17,6 +19,20 @@ QUICK = {"preset": "classic", "classic": {"single": ["linear"], "joined": ["line
 def run(tmp_path_factory, make_mixed_table):
     folder = tmp_path_factory.mktemp("bundle")
     return cs.fit(make_mixed_table(folder, rows=100), target="label", config=QUICK, out=folder / "run").run
+
+
+def test_a_text_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "new" / "page.html"
+    manifest.write_text(path, "a")
+    assert path.read_text() == "a"
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        manifest.write_text(path, "b")
+    assert [p.read_text() for p in path.parent.iterdir()] == ["a"]
 
 
 def test_a_run_and_its_bundle_are_the_same_model(run):

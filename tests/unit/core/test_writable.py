@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from consilience.cli import CLOSED_PIPE, main
+from consilience.cli.output import Terminal
 from consilience.core import writable
 from consilience.core.errors import UserError
 
@@ -43,6 +44,11 @@ def test_what_cannot_be_written_is_refused_with_the_flag(folder, path, why) -> N
 @pytest.mark.parametrize("path", ["new", "new/deep/er", "file", "a/../b"])
 def test_what_can_be_written_is_taken(folder, path) -> None:
     assert writable.check_writable(path, "--out") == type(folder)(path)
+
+
+def test_a_link_that_leads_nowhere_is_no_folder(folder) -> None:
+    with pytest.raises(UserError, match="leads nowhere"):
+        writable.check_writable("dangling", "--out", folder=True)
 
 
 @pytest.mark.parametrize("path", [".", "sub", "new"])
@@ -96,3 +102,23 @@ def test_a_full_disk_behind_standard_output_is_told() -> None:
     assert ended.returncode == 2
     assert "No space left" in ended.stderr
     assert "fault of consilience" not in ended.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.parametrize(("argv", "code"), [(["store", "info", "nowhere"], 2), (["doctor"], 0)])
+def test_messages_that_cannot_be_written_do_not_change_the_exit_code(argv, code) -> None:
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run([sys.executable, "-m", "consilience", *argv], stdout=subprocess.DEVNULL, stderr=full)
+    assert ended.returncode == code
+
+
+def test_a_log_on_a_full_disk_does_not_end_the_work(monkeypatch) -> None:
+    class Full:
+        def write(self, text: str) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        def flush(self) -> None:
+            pass
+
+    monkeypatch.setattr(sys, "stderr", Full())
+    Terminal().say("a line")

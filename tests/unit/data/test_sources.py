@@ -38,7 +38,7 @@ def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(DataError, match="folder"):
         sources.read(str(tmp_path / "folder.csv"))
-    (tmp_path / "t.parquet").write_bytes(b"PAR1 but not really")
+    (tmp_path / "t.parquet").write_bytes(b"PAR1\x15\0 but not really")
     with pytest.raises(DataError, match="not a readable Parquet file"):
         sources.read(tmp_path / "t.parquet")
 
@@ -264,7 +264,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     with pytest.raises(DataError, match="different lengths"):
         sources.write({"a": [1], "b": []}, tmp_path / "u.csv")
     with pytest.raises(DataError, match="cannot be written"):
-        sources.write({"a": [1]}, tmp_path / "absent" / "u.csv")
+        sources.write({"a": [1]}, tmp_path / "t.csv" / "u.csv")
 
 
 def test_a_file_of_large_values_is_not_held(tmp_path: Path) -> None:

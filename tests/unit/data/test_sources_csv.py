@@ -158,7 +158,7 @@ def test_the_place_counts_the_byte_order_mark(tmp_path: Path) -> None:
 
 
 def test_wrong_and_unknown_encodings(tmp_path: Path) -> None:
-    assert "UTF-16" in refused(put(tmp_path, "a,b\n1,2\n".encode("utf-16")))
+    assert "UTF-16LE" in refused(put(tmp_path, "a,b\n1,2\n".encode("utf-16-le")))
     assert "line 2, byte 6: the file is not ascii" in refused(put(tmp_path, "a,b\n1,\u00e9\n"), encoding="ascii")
     assert "klingon" in refused(put(tmp_path, "a,b\n"), encoding="klingon")
 

@@ -83,7 +83,7 @@ def test_a_packed_shard(tmp_path: Path) -> None:
     (tmp_path / "s.tar.gz").write_bytes(gzip.compress(plain, mtime=0)[:-5])
     assert len(sources.read(tmp_path / "s.tar.gz")) == 2
     (tmp_path / "s.tar.gz").write_bytes(b"no gzip")
-    with pytest.raises(DataError, match=r"s\.tar\.gz.*gzip"):
+    with pytest.raises(DataError, match=r"s\.tar\.gz: it is plain text"):
         sources.read(tmp_path / "s.tar.gz")
 
 
@@ -124,7 +124,9 @@ def test_what_is_wrong_with_a_member(tmp_path: Path, members: list[tuple[str, by
 @pytest.mark.parametrize("content", [b"", b"x" * 2000, b"\x89PNG"])
 def test_no_tar_file(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "s.tar").write_bytes(content)
-    with pytest.raises(DataError, match=r"s\.tar: (the file is empty|not a readable tar file)"):
+    with pytest.raises(
+        DataError, match=r"s\.tar: (the file is empty|not a readable tar file|it is plain text|it is a PNG)"
+    ):
         sources.read(tmp_path / "s.tar")
 
 

@@ -182,6 +182,19 @@ def test_unknown_paths_and_methods(client):
     expect_error(client.get("/v1/predict"), 405)
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/docs", "/metrics", "/v2", "/v2/", "/v2/health/live", "/v2/health/ready", "/v2/models", "/v2/models/stats",
+     "/v2/models/model", "/v2/models/model/ready", "/v2/models/model/stats"],
+)  # fmt: skip
+def test_whatever_answers_get_answers_head(client, path):
+    head = client.head(path)
+    assert (head.status_code, head.content) == (client.get(path).status_code, b"") == (200, b"")
+    refused = client.options(path)
+    assert refused.status_code == 405
+    assert {*refused.headers["allow"].split(", ")} == {"GET", "HEAD"}
+
+
 # ------------------------------------------------------------------------------------------- the open protocol
 
 

@@ -17,8 +17,8 @@ from typing import Any
 from consilience.core.arguments import path_of
 from consilience.core.errors import DataError
 from consilience.core.files import Confined, followed
-from consilience.data.sources import csv, folder, jsonl, memory, parquet, saved, shards
-from consilience.data.sources.content import content_of, is_plain
+from consilience.data.sources import csv, folder, jsonl, memory, parquet, saved, shards, text
+from consilience.data.sources.content import LINES, LIST, OTHER, PARQUET, TAR, TEXT, UTF16, content_of
 from consilience.data.sources.paths import expand, is_path, kind
 from consilience.data.sources.several import joined
 from consilience.data.table import Table
@@ -38,6 +38,14 @@ READERS = {
 }
 LOOSE = (jsonl.read, shards.read)
 """Readers of files whose rows name their columns themselves: a column that one file lacks is missing there."""
+_OWN = {
+    csv.read: (TEXT,),
+    jsonl.read: (LINES, TEXT, LIST),  # what is wrong with the latter two is said with the line
+    parquet.read: (PARQUET,),
+    shards.read: (TAR, OTHER),
+}
+"""What the files of a reader hold."""
+_READ_AS = {".jsonl": jsonl.read, ".parquet": parquet.read}
 WRITERS = {".csv": csv.write, ".tsv": csv.write, ".parquet": parquet.write, ".jsonl": memory.write_jsonl}
 
 
@@ -106,6 +114,7 @@ def sides(source: Any) -> dict[str, Any]:
 
 def write(columns: Mapping[str, Sequence[Any]], path: str | Path) -> None:
     """Write columns of plain values to .csv, .tsv, .parquet or .jsonl; readers see the old file or the whole new one.
+    Its folder is made.
 
     Numbers keep every digit (`repr`); None and NaN become an empty CSV cell and a JSON null.
     """
@@ -119,12 +128,14 @@ def write(columns: Mapping[str, Sequence[Any]], path: str | Path) -> None:
     # Beside the target, because os.replace is atomic only within one file system.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
-        writer(columns, temporary, path)
-        os.replace(temporary, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            writer(columns, temporary, path)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _files(path: Path) -> list[Path]:
@@ -157,31 +168,33 @@ def _read(path: Path, root: Path | None, encoding: str) -> Table:
     try:
         if path.is_dir():
             return saved.read(path) if saved.is_saved(path) else folder.read(path)
-        reader, notes = _by_content(path, _reader(path))
+        reader, notes = _by_content(path, _reader(path), encoding)
         table: Table = reader(path, root=path.parent if root is None else Path(root), encoding=encoding)
     except OSError as error:
         raise DataError(f"{path}: the file cannot be read: {error.strerror or error}") from error
     return replace(table, notes=(*notes, *table.notes)) if notes else table
 
 
-def _by_content(path: Path, reader: Any) -> tuple[Any, tuple[str, ...]]:
+def _by_content(path: Path, reader: Any, encoding: str) -> tuple[Any, tuple[str, ...]]:
     """The reader of what the file really holds, and what to say where that is not what it is called. Raises DataError
     for what cannot be read."""
-    content, textual = content_of(path), reader in (csv.read, jsonl.read)
-    if content is None or (reader is shards.read and content.ending == ".gz"):
-        if reader is parquet.read and is_plain(path):
-            raise DataError(f"{path}: it is called {kind(path)} but holds plain text; rename it (.csv or .jsonl)")
-        if textual and kind(path).endswith(".gz"):
-            return reader, (f"{path}: it is not packed with gzip, though its name says so",)
+    content, packed, called = content_of(path), text.is_packed(path), kind(path)
+    own = content in _OWN[reader]
+    if not text.is_utf8(encoding) and content.name in (OTHER.name, UTF16.name):
+        own = TEXT in _OWN[reader]  # the user says how it is to be read
+    true = reader if own else _READ_AS.get(content.ending)
+    if path.stat().st_size == 0:
         return reader, ()
-    if reader is parquet.read and content.ending == ".parquet":
-        return reader, ()
-    if textual and content.ending == ".gz":
-        packed = kind(path).endswith(".gz")
-        return reader, () if packed else (f"{path}: it is packed with gzip, though its name does not say so",)
-    if textual and content.ending == ".parquet":
-        return parquet.read, (f"{path}: read as Parquet, which it is, though it is called {kind(path)}",)
-    raise DataError(f"{path}: it is {content.name}, though it is called {kind(path)}; {content.advice}")
+    if true is None or (packed and true is parquet.read):
+        within = "packed with gzip, and in it " if packed else ""
+        advice = "unpack it first: gzip -dc FILE > table.parquet" if packed and content is PARQUET else content.advice
+        raise DataError(f"{path}: it is {within}{content.name}, though it is called {called}; {advice}")
+    notes = []
+    if true is not reader:
+        notes.append(f"{path}: read as {content.name}, which it is, though it is called {called}")
+    elif packed != called.endswith(".gz"):
+        notes.append(f"{path}: it is {'' if packed else 'not '}packed with gzip, though its name says otherwise")
+    return true, tuple(notes)
 
 
 def _name(source: Any, found: Sequence[Path]) -> str:

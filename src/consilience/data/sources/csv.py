@@ -39,7 +39,7 @@ def read(path: Path, *, root: Path, encoding: str = "utf-8") -> Table:
         before = csv.field_size_limit(2**31 - 1)
         try:
             with text.opened(path, encoding) as file:
-                delimiter = "\t" if kind(path).startswith(".tsv") else _sniff(path, text.codec_of(encoding))
+                delimiter = "\t" if kind(path).startswith(".tsv") else _sniff(path, text.codec_of(path, encoding))
                 columns, lines, first, notes = _parse(file, path, delimiter)
         finally:
             csv.field_size_limit(before)

@@ -86,4 +86,6 @@ def _hint(line: str) -> str:
         return ". A file of one list is not JSON Lines: write each object of it on a line of its own"
     if line.rstrip()[-1:] == ",":
         return ". Lines of JSON Lines end without a comma"
+    if line.lstrip("\ufeff \t")[:1] not in ("{", '"'):
+        return ". Lines of JSON Lines begin with {; call a CSV .csv"
     return "" if line.endswith("\n") else ". It is the last line: the file may be cut off"

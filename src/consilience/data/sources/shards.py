@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 from consilience.core.errors import DataError
 from consilience.core.files import Stored
 from consilience.data.rows import Rows
-from consilience.data.sources.paths import kind
+from consilience.data.sources.text import is_packed
 from consilience.data.table import Table
 
 KEY = "__key__"
@@ -54,7 +54,7 @@ def read(path: Path, *, root: Path, encoding: str = "utf-8") -> Table:
     Of a shard that is cut off, the rows that are whole are used; a note says after which key it ends. Raises DataError:
     not a tar file, a JSON member that is none, two members of one key and ending.
     """
-    unpacked = _unpack(path) if kind(path).endswith(".gz") else None
+    unpacked = _unpack(path) if is_packed(path) else None
     place = _Place(path, unpacked)
     where = Path(unpacked.name) if unpacked is not None else path
     rows, told, size = Rows(), _Told(), where.stat().st_size

@@ -10,12 +10,22 @@ from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
 from consilience.core.errors import DataError
-from consilience.data.sources.content import GZIP
+from consilience.data.sources.content import GZIP, mark_of
 
 
-def codec_of(encoding: str) -> str:
-    """UTF-8 with or without a byte order mark is one encoding to a user."""
-    return "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
+def is_utf8(encoding: str) -> bool:
+    return encoding.lower().replace("_", "-") in ("utf-8", "utf8")
+
+
+def codec_of(path: Path, encoding: str) -> str:
+    """UTF-8 with or without a byte order mark is one encoding to a user, and so is UTF-16 that declares itself."""
+    if not is_utf8(encoding):
+        return encoding
+    with open_binary(path) as file:
+        try:
+            return mark_of(file.read(4)) or "utf-8-sig"
+        except (EOFError, OSError, zlib.error):  # a damaged gzip file: told of by who reads it
+            return "utf-8-sig"
 
 
 def is_packed(path: Path) -> bool:
@@ -31,7 +41,7 @@ def open_binary(path: Path) -> BinaryIO:
 @contextmanager
 def opened(path: Path, encoding: str) -> Iterator[TextIO]:
     """The file's text, line ends as they are. Raises DataError for whatever it is that keeps it from being text."""
-    codec = codec_of(encoding)
+    codec = codec_of(path, encoding)
     try:
         if is_packed(path):
             with gzip.open(path, "rt", encoding=codec, newline="") as packed:
@@ -61,7 +71,7 @@ def _not_decodable(path: Path, codec: str) -> str:
         line = content[:offset].count(b"\n") + 1
     where = f"{path}, line {line}, byte {offset}"
     if codec != "utf-8-sig":
-        return f"{where}: the file is not {codec}; give its real encoding, or save it as UTF-8"
+        return f"{where}: the file is not {codec}, or cut off; give its real encoding, or save it as UTF-8"
     guess = _guess(content)
     return (
         f"{where}: the file is not UTF-8; it may be {guess} (a guess). Save it as UTF-8, for example with "
@@ -71,8 +81,6 @@ def _not_decodable(path: Path, codec: str) -> str:
 
 def _guess(content: bytes) -> str:
     """A hint for the message only; nothing is ever read by it."""
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "UTF-16"
     try:
         text = content[:1_000_000].decode("gb18030", errors="strict" if len(content) <= 1_000_000 else "ignore")
     except UnicodeDecodeError:
