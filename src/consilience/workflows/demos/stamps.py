@@ -1,7 +1,7 @@
 """Tux Paint stamps (Debian `tuxpaint-stamps-default`, GPL-2): a picture, its caption, somebody speaking it -> category.
 
-A sixth of the pictures are drawings (SVG), rendered here. No path of a table may leave its media root, so the other
-files are copied beside them.
+A sixth of the pictures are drawings (SVG), rendered here. All paths of a table start at one folder, so the other files
+are copied beside them.
 """
 
 from __future__ import annotations
