@@ -65,8 +65,10 @@ def test_an_evaluation_has_a_page_too(run, tmp_path):
         assert title in page, title
     assert "data:image/png;base64," in page
     assert "http:" not in page
-    with pytest.raises(UserError, match="cannot be written"):
-        evaluate(run, run.parent / "train.csv", html=tmp_path / "absent" / "page.html")
+    with pytest.raises(UserError, match="a part of this path is a file"):
+        evaluate(run, run.parent / "train.csv", html=tmp_path / "page.html" / "page.html")
+    evaluate(run, run.parent / "train.csv", html=tmp_path / "new" / "page.html")
+    assert (tmp_path / "new" / "page.html").is_file()
 
 
 def test_a_regression_shows_what_is_furthest_off(tmp_path):
