@@ -162,7 +162,8 @@ def infer(
 
 
 def parse_input(text: str) -> tuple[str, str, tuple[str, ...]]:
-    """`NAME=KIND:COL[,COL...]` -> (name, kind, columns). A column with a comma in its name goes in double quotes."""
+    """`NAME=KIND:COL[,COL...]` -> (name, kind, columns). A column with a comma in its name, or blanks
+    around it, goes in double quotes."""
     how = "write it as NAME=KIND:COLUMN or NAME=KIND:COLUMN,COLUMN, for example photo=image:photo_path"
     name, equals, rest = text.partition("=")
     kind, colon, names = rest.partition(":")
@@ -170,10 +171,11 @@ def parse_input(text: str) -> tuple[str, str, tuple[str, ...]]:
     if not equals or not colon or not name or not kind:
         raise UserError(f"--input {text!r}: {how}")
     try:
-        columns = tuple(column.strip() for column in next(csv.reader([names], strict=True, skipinitialspace=True), []))
+        found = next(csv.reader([names], strict=True, skipinitialspace=True), [])
     except csv.Error as error:
         raise UserError(f"--input {text!r}: the quotes in the column names do not match; {how}") from error
-    if not columns or not all(columns):
+    columns = tuple(found if '"' in names else map(str.strip, found))
+    if not columns or not all(map(str.strip, columns)):
         raise UserError(f"--input {text!r}: a column name is empty; {how}")
     if len(set(columns)) < len(columns):
         raise UserError(f"--input {text!r}: a column is named twice")

@@ -22,7 +22,7 @@ import numpy as np
 
 from consilience.core.batch import Tokens
 from consilience.core.errors import BadCell
-from consilience.core.files import open_cell
+from consilience.core.files import Stored, open_cell
 from consilience.core.limits import Limits
 from consilience.core.registry import Family
 from consilience.core.sparse import CSR
@@ -91,12 +91,18 @@ class ColumnSample:
 
     def as_input(self, kind: str) -> str:
         """The words of the command line that make an input of this column alone."""
-        column = self.name if not set(self.name) & set(',"') else '"' + self.name.replace('"', '""') + '"'
-        return "--input " + shlex.quote(f"{self.name.replace('=', '_')}={kind}:{column}")
+        plain = self.name == self.name.strip() and not set(self.name) & set(',"\n\r')
+        column = self.name if plain else '"' + self.name.replace('"', '""') + '"'
+        return _flag("--input", f"{self.name.replace('=', '_')}={kind}:{column}")
 
     def as_ignored(self) -> str:
         """The words of the command line that leave it out."""
-        return "--ignore " + shlex.quote(self.name)
+        return _flag("--ignore", self.name)
+
+
+def _flag(flag: str, value: str) -> str:
+    """As a shell takes it; a value that begins like a flag hangs on its own."""
+    return f"{flag}{'=' if value.startswith('-') else ' '}{shlex.quote(value)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,8 +239,9 @@ class Modality(ABC):
     """The processing config: a frozen keyword-only dataclass with a default for every field."""
 
     @staticmethod
-    def file_of(value: Any) -> bytes | None:
-        """The bytes of a file with the content of a Python object that this modality knows; None of any other."""
+    def file_of(value: Any) -> bytes | Stored | None:
+        """The bytes of a file with the content of a Python object that this modality knows, or a cell that says why
+        there are none; None of any other object."""
         return None
 
     @abstractmethod

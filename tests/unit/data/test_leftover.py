@@ -86,6 +86,47 @@ def test_what_is_to_be_typed_can_be_typed(name, said) -> None:
     assert shlex.split(column.as_ignored()) == ["--ignore", name]
 
 
+NAMES = [
+    "size",
+    "a b",
+    'it\'s "odd"',
+    "a=b:c,d",
+    "$HOME `x`",
+    "-dash",
+    "--input",
+    " padded ",
+    "two\nlines",
+    "Größe; cm²",
+]
+CELLS = {
+    "phone": [f"+49 170 {5780883 + 7919 * n}" for n in range(40)],
+    "range": [f"{n}-{n + 5}" for n in range(40)],
+    "either order": [f"{n % 12 + 1:02d}/{n % 11 + 1:02d}/2020" for n in range(40)],
+    "units": [f"{n} {'kg' if n % 2 else 'cm'}" for n in range(40)],
+    "addresses": [f"10.0.0.{n}" for n in range(40)],
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", CELLS)
+def test_every_hint_can_be_pasted_into_a_shell_whatever_the_column_is_called(kind, name) -> None:
+    import shlex
+
+    from consilience.cli import parser
+    from consilience.data.infer import parse_input
+
+    said = hint(CELLS[kind], name=name)
+    column = seen(CELLS[kind], name=name)
+    for words in (column.as_ignored(), *(column.as_input(k) for k in ("category", "date_dmy", "date_mdy"))):
+        args = parser("fit").parse_args(["fit", "t.csv", "--target", "y", *shlex.split(words)])
+        if args.ignore:
+            assert args.ignore == [name]
+        else:
+            assert parse_input(args.input[0])[2] == (name,)
+    assert column.as_ignored() in said
+    assert column.as_input("category") in said or column.as_input("date_dmy") in said
+
+
 def test_of_very_many_columns_the_rest_is_one_warning() -> None:
     said = leftover.warnings({f"c{n}": "why: how" for n in range(50)})
     assert len(said) == 21

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from consilience.core.errors import DataError
+from consilience.core import files
+from consilience.core.errors import BadCell, DataError
 from consilience.data import sources, spool
 from consilience.data.table import BLOCK
 
@@ -145,7 +146,7 @@ def _image(mode, size=(6, 4)):
     return Image.fromarray(pixels).convert(mode)
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F", "I"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F", "I", "YCbCr", "HSV", "RGBX"])
 @pytest.mark.parametrize("form", ["rows", "columns", "frame", "stream"])
 def test_pillow_images_in_cells_are_images(mode, form) -> None:
     image = _image("L").convert("I").convert(mode) if mode == "I;16" else _image(mode)
@@ -159,12 +160,98 @@ def test_pillow_images_in_cells_are_images(mode, form) -> None:
     assert second is None
     with Image.open(io.BytesIO(first)) as again:
         assert again.size == image.size
-        assert np.array_equal(np.asarray(again.convert("F")), np.asarray(image.convert("F")))
+        plain = image.convert("RGB") if mode in ("YCbCr", "HSV", "RGBX") else image
+        assert np.array_equal(np.asarray(again.convert("F")), np.asarray(plain.convert("F")))
+
+
+@pytest.mark.parametrize("mode", ["La", "RGBa"])
+def test_images_multiplied_by_their_opacity(mode) -> None:
+    cell = sources.read([{"photo": _image("RGB").convert(mode.upper()).convert(mode)}])["photo"][0]
+    with Image.open(io.BytesIO(cell)) as again:
+        assert again.mode == mode.upper()
+
+
+def _closed():
+    image = Image.open(io.BytesIO(png()))
+    image.close()
+    return image
+
+
+def _cut_off():
+    whole = io.BytesIO()
+    _image("RGB", (64, 64)).save(whole, "PNG")
+    return Image.open(io.BytesIO(whole.getvalue()[:-4000]))
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        (_closed(), "closed"),
+        (_cut_off(), "image cannot be used"),
+        (Image.new("RGB", (0, 0)), "image cannot be used"),
+        ({"array": None, "sampling_rate": 8000}, "at least one"),
+        ({"array": [], "sampling_rate": 8000}, "at least one"),
+        ({"array": [0.1], "sampling_rate": None}, "sound cannot be used"),
+        ({"array": [0.1], "sampling_rate": 0}, "sampling rate"),
+        ({"array": [0.1], "sampling_rate": float("nan")}, "sampling rate"),
+        ({"array": "abc", "sampling_rate": 8000}, "samples"),
+        ({"array": ["a", "b"], "sampling_rate": 8000}, "not of numbers"),
+        ({"array": [[1, 2], [3]], "sampling_rate": 8000}, "sound cannot be used"),
+        ({"array": np.zeros((2, 3, 4)), "sampling_rate": 8000}, "samples"),
+        ({"array": np.zeros((100, 100)), "sampling_rate": 8000}, "100 channels"),
+        ({"array": np.arange(100.0), "sampling_rate": 8000}, "from -1 to 1, but here to 99"),
+    ],
+)
+@pytest.mark.parametrize("form", ["rows", "stream"])
+def test_an_object_that_cannot_be_used_is_one_bad_cell(cell, says, form) -> None:
+    rows = [{"x": cell}, {"x": png()}]
+    bad, good = sources.read(rows if form == "rows" else iter(rows))["x"]
+    assert good == png()
+    with pytest.raises(BadCell, match=says):
+        files.read(bad, root=Path("."), max_bytes=1000)
+
+
+@pytest.mark.parametrize("dtype", ["int16", "int32", "uint8", "int8", "float32", "float64"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_samples_of_any_type_are_as_loud_as_they_are(dtype, turned) -> None:
+    wanted = np.stack([np.sin(np.arange(900) / 9) * 0.5, np.zeros(900)])
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        array = wanted.astype(kind)
+    else:
+        half = 2 ** (8 * kind.itemsize - 1)
+        array = np.round(wanted * (half - 1) + (half if kind.kind == "u" else 0)).astype(kind)
+    sound = {"array": array.T if turned else array, "sampling_rate": 8000}
+    with wave.open(io.BytesIO(sources.read([{"voice": sound}])["voice"][0])) as file:
+        assert (file.getnframes(), file.getnchannels()) == (900, 2)
+        heard = np.frombuffer(file.readframes(900), "<i2").reshape(900, 2).T / 32767
+    assert np.abs(heard - wanted).max() < (0.01 if kind.itemsize == 1 else 1e-3)
+
+
+@pytest.mark.parametrize("form", ["rows", "columns", "frame", "stream"])
+def test_records_of_media_as_hugging_face_keeps_them(form) -> None:
+    cells = [{"bytes": png(), "path": "a.png"}, {"bytes": None, "path": "b.png"}, {"bytes": None, "path": None}]
+    rows = [{"photo": cell, "n": n} for n, cell in enumerate(cells)]
+    source = {
+        "rows": rows,
+        "columns": {"photo": cells, "n": [0, 1, 2]},
+        "frame": pd.DataFrame(rows),
+        "stream": iter(rows),
+    }[form]
+    assert list(sources.read(source)["photo"]) == [png(), "b.png", None]
 
 
 @pytest.mark.parametrize(
     ("shape", "dtype"),
-    [((4, 6), "uint8"), ((4, 6, 1), "uint8"), ((4, 6, 3), "uint8"), ((4, 6, 4), "uint8"), ((4, 6), "uint16")],
+    [
+        ((4, 6), "uint8"),
+        ((4, 6, 1), "uint8"),
+        ((4, 6, 3), "uint8"),
+        ((4, 6, 4), "uint8"),
+        ((4, 6), "uint16"),
+        ((4, 6), ">u2"),
+        ((4, 6, 1), "uint16"),
+    ],
 )
 def test_arrays_of_pixels_in_cells_are_images(shape, dtype) -> None:
     array = np.random.default_rng(0).integers(0, 255, shape).astype(dtype)

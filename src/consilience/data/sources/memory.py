@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from consilience.core.errors import DataError
+from consilience.core.files import Stored
 from consilience.core.number_forms import EXACT
 from consilience.data.table import LazyColumn, Table
 from consilience.modalities import MODALITIES
 
-_PLAIN = (str, int, bool, bytes, datetime, type(None))
+_PLAIN = (str, int, bool, bytes, datetime, type(None), Stored)
 
 
 class NotACell(TypeError):
@@ -89,7 +90,8 @@ def _datasets(source: Any) -> str | None:
 def plain(value: Any) -> Any:
     """One value as a raw cell: str, int, float, bool, bytes, datetime or None (which NaN, NA and NaT become), or a
     tuple of such (which a list becomes; no input may hold one, but a target may). What
-    some modality knows as an object (an image, a decoded sound) becomes the bytes of a file."""
+    some modality knows as an object (an image, a decoded sound) becomes the bytes of a file, and {"bytes", "path"}, as
+    Hugging Face keeps media, the one or the other of the two."""
     kind = type(value)
     if kind in _PLAIN:
         return value
@@ -115,6 +117,8 @@ def plain(value: Any) -> Any:
     pandas = sys.modules.get("pandas")
     if pandas is not None and value is pandas.NA:
         return None
+    if isinstance(value, Mapping) and set(value) == {"bytes", "path"}:
+        return plain(value["path"] if value["bytes"] is None else value["bytes"])
     if (content := as_file(value)) is not None:
         return content
     if isinstance(value, np.ndarray):
@@ -125,8 +129,9 @@ def plain(value: Any) -> Any:
     raise NotACell(kind.__name__)
 
 
-def as_file(value: Any) -> bytes | None:
-    """The bytes of a file with this content, where some modality knows such objects."""
+def as_file(value: Any) -> bytes | Stored | None:
+    """The bytes of a file with this content, or a cell that says why there are none, where some modality knows such
+    objects."""
     found = (MODALITIES.load(name).file_of(value) for name in MODALITIES)
     return next((content for content in found if content is not None), None)
 

@@ -37,12 +37,12 @@ def read(source: Iterable[Any], *, root: Path, name: str = NAME) -> Table:
 def _flat(row: Mapping[Any, Any], outer: str) -> Iterator[tuple[str, Any]]:
     for key, value in row.items():
         name = f"{outer}.{key}" if outer else str(key)
-        if isinstance(value, Mapping) and set(value) == {"bytes", "path"}:
-            yield name, value["path"] if value["bytes"] is None else value["bytes"]
-        elif isinstance(value, Mapping) and as_file(value) is None:
-            yield from _flat(value, name)
-        else:
+        if not isinstance(value, Mapping) or set(value) == {"bytes", "path"}:
             yield name, value
+        elif (content := as_file(value)) is not None:
+            yield name, content
+        else:
+            yield from _flat(value, name)
 
 
 def _cell(value: Any, column: str, place: str) -> Any:

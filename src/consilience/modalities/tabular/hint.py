@@ -35,14 +35,14 @@ _PATTERNS = tuple((what, use, re.compile(pattern, re.IGNORECASE)) for what, use,
 
 def hint(column: ColumnSample) -> str | None:
     """One sentence with the words to say; None where the cells look like nothing that is known here."""
-    if (texts := _texts(column)) and (said := _shape(texts, column.name, (_SPLIT, _LABEL))):
+    if (texts := _texts(column)) and (said := _shape(texts, column, (_SPLIT, _LABEL))):
         return said
     return None
 
 
 def doubt(column: ColumnSample) -> str | None:
     """What to say of a column whose cells are taken for labels, though they are numbers or dates in disguise."""
-    return _shape(texts, column.name, (_SPLIT,)) if (texts := _texts(column)) else None
+    return _shape(texts, column, (_SPLIT,)) if (texts := _texts(column)) else None
 
 
 def _texts(column: ColumnSample) -> list[str]:
@@ -53,20 +53,20 @@ def _texts(column: ColumnSample) -> list[str]:
     return texts if len(texts) >= 0.8 * len(column.cells) else []
 
 
-def _shape(texts: Sequence[str], name: str, uses: Collection[str]) -> str | None:
+def _shape(texts: Sequence[str], column: ColumnSample, uses: Collection[str]) -> str | None:
     order, why = order_of(texts)
     if order == "?":
-        ways = f"--input {name}=date_dmy:{name} (day first) or --input {name}=date_mdy:{name} (month first)"
+        ways = f"{column.as_input('date_dmy')} (day first) or {column.as_input('date_mdy')} (month first)"
         return f"{why}; say it with {ways}"
     units = form_of(texts).units if _share(texts, _WITH_UNIT) >= 0.9 else ()
     if len(units) > 1:
         return (
             f"numbers with several units ({', '.join(units[:4])}), which are not mixed: bring them to one unit, or "
-            f"take each for a label with --input {name}=category:{name}"
+            f"take each for a label with {column.as_input('category')}"
         )
     for what, use, pattern in _PATTERNS:
         if _share(texts, pattern) >= 0.9:
-            return f"looks like {what}: {_advice(use, name)}" if use in uses else None
+            return f"looks like {what}: {_advice(use, column)}" if use in uses else None
     return None
 
 
@@ -76,8 +76,8 @@ def _share(texts: Sequence[str], pattern: re.Pattern[str]) -> float:
     return sum(len(text) <= 200 and pattern.fullmatch(text) is not None for text in texts) / len(texts)
 
 
-def _advice(use: str, name: str) -> str:
+def _advice(use: str, column: ColumnSample) -> str:
     if use == _SPLIT:
         own = "give each part a column of its own, as plain numbers"
-        return f"{own}; or take each for a label with --input {name}=category:{name}"
-    return f"say --input {name}=category:{name} if they repeat and each stands for something"
+        return f"{own}; or take each for a label with {column.as_input('category')}"
+    return f"say {column.as_input('category')} if they repeat and each stands for something"
