@@ -158,7 +158,7 @@ def resolve(cell: str, root: Path) -> Path:
             raise BadCell("not a regular file")
     except OSError as error:
         raise BadCell(f"the path cannot be opened: {error.strerror or error}") from error
-    except UnicodeEncodeError as error:
+    except ValueError as error:  # half a character, or a NUL byte written as %00
         raise BadCell("the path is not a valid file name") from error
     return full
 
@@ -189,10 +189,14 @@ def _spellings(cell: str) -> Iterator[str]:
 
 
 def _lookalike(written: str, root: Path) -> Path:
-    """The one file whose path reads the same, folder by folder. BadCell where there is none, or more than one."""
-    path = Path(written)
-    here = Path(path.anchor) if path.is_absolute() else root
-    for name in path.parts[1:] if path.is_absolute() else path.parts:
+    """The one file whose path reads the same, folder by folder. BadCell where there is none, or more than one.
+
+    Behind a link that leads out of a root that is kept to, nothing is looked up.
+    """
+    here, parts = _way(Path(written), root)
+    for name in parts:
+        if not isinstance(root, Followed):
+            _inside(str(here), root)
         if name in (os.curdir, os.pardir) or os.path.lexists(here / name):
             here = here / name
             continue
@@ -208,6 +212,17 @@ def _lookalike(written: str, root: Path) -> Path:
             "the data set again)"
         )
     return _inside(str(here.absolute()), root)
+
+
+def _way(path: Path, root: Path) -> tuple[Path, tuple[str, ...]]:
+    """Where to begin, and the names to go through from there: of a root that is kept to, from it and without `..`."""
+    if isinstance(root, Followed):
+        return (Path(path.anchor), path.parts[1:]) if path.is_absolute() else (root, path.parts)
+    base = Path(os.path.abspath(root))
+    full = Path(os.path.normpath(base / path))
+    if not full.is_relative_to(base):
+        raise BadCell("no such file")
+    return base, full.relative_to(base).parts
 
 
 def _hint(written: str, absent: Path, root: Path) -> str:

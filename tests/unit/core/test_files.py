@@ -72,6 +72,53 @@ def test_the_users_own_table_may_lead_anywhere_unless_it_is_confined(root, tmp_p
             read(cell, root=kept, max_bytes=10)
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "{way}/secret.bin", "{way}/none.bin", "{way}/SECRET.BIN", "{way}/deep/TWIN.bin", "{way}/got.bin", "{way}",
+        "{way}/../{way}/none.bin", "./{way}/none.bin", "'{way}/none.bin'", ".\\{way}\\none.bin", "%2E/{way}/none.bin",
+        "../out/secret.bin", "%2e%2e/out/secret.bin", "file://%2e%2e/out/none.bin", "..\\out\\secret.bin",
+        "sub/../../out/secret.bin", "//etc/passwd", "FILE://localhost/etc/passwd", "\\etc\\passwd",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "way", ["link", "LINK", "SUB/link", "sub/Link", "l\u0131nk/../LINK", "{up}/media/LINK", "{up}/NO/../media/LINK"]
+)
+@pytest.mark.parametrize("keep", [Path, files.Confined])
+def test_nothing_is_learned_of_what_lies_outside(tmp_path, monkeypatch, keep, way, cell) -> None:
+    """Whether a file is there, is called nearly so, or was fetched: the answer is the same."""
+    (tmp_path / "media" / "sub").mkdir(parents=True)
+    (tmp_path / "out").mkdir()
+    os.symlink(tmp_path / "out", tmp_path / "media" / "link")
+    os.symlink(tmp_path / "out", tmp_path / "media" / "sub" / "link")
+    monkeypatch.chdir(tmp_path)
+    cell = cell.format(way=way.format(up=tmp_path))
+
+    def answers() -> list[str]:
+        said = []
+        for root in (keep(tmp_path / "media"), keep("media")):
+            with pytest.raises(BadCell) as caught:
+                read(cell, root=root, max_bytes=10)
+            said.append(str(caught.value))
+        return said
+
+    before = answers()
+    assert {*before} <= {"no such file", "the path is outside the media root (choose it with --media-root)"}
+    (tmp_path / "out" / "deep").mkdir()
+    for name in ("secret.bin", "deep/Twin.bin", "deep/twin.BIN", "got.bin.dvc"):
+        (tmp_path / "out" / name).write_bytes(b"secret")
+    assert answers() == before
+
+
+@pytest.mark.parametrize(
+    "cell", ["a%00.bin", "file:///a%00.bin", "%00", "a\0.bin", "a%ud800", "%ff%fe.bin", "%", "%zz"]
+)
+@pytest.mark.parametrize("kind", [Path, files.Confined, files.Followed])
+def test_odd_signs_in_a_path_are_one_bad_cell(root, kind, cell) -> None:
+    with pytest.raises(BadCell):
+        read(cell, root=kind(root), max_bytes=10)
+
+
 def test_to_confine_needs_a_folder() -> None:
     with pytest.raises(UserError, match="--media-root"):
         files.media_root(None, confine=True)
