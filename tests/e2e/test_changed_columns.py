@@ -308,8 +308,67 @@ def test_the_server_says_that_a_value_is_new(value, said, model):
     found = response.json()
     assert ("warnings" in found) is said
     if said:
-        assert says(["'colour'", "1 of 1 rows (100 %)", "'mauve'"], found["warnings"][0])
+        assert found["warnings"] == ["row 0: column 'colour' holds 'mauve', which is new to the model"]
     assert ('input_new_values_total{input="table"} 1.0' in counted) is said
+
+
+def test_the_server_says_so_of_each_row_whatever_the_others_hold(model):
+    rows = [{"colour": "Red"}] * 12 + [{"colour": "gren"}, {"code": "124"}, {"colour": "gren"}, {"size": 1.0}]
+    response, counted = served(model, rows)
+    assert response.json()["warnings"] == [
+        "rows 12, 14: column 'colour' holds 'gren' (nearest known: 'green'), which is new to the model",
+        "row 13: column 'code' holds '124', which is new to the model",
+    ]
+    assert 'input_new_values_total{input="table"} 3.0' in counted
+    alone, _ = served(model, rows[12])
+    assert alone.json()["predictions"][0] == response.json()["predictions"][12]
+    assert "'gren'" in alone.json()["warnings"][0]
+
+
+def test_the_server_says_that_numbers_are_all_outside_of_the_range(model):
+    response, _ = served(model, [{"size": 1000.0 + k} for k in range(6)])
+    assert says(["'size'", "6 of 6 rows", "outside"], response.json()["warnings"][0])
+    for honest in ([{"size": 1000.0}] * 4, [{"size": 1000.0}] * 6 + [{"size": 5.0}], [{"colour": None}] * 6):
+        assert "warnings" not in served(model, honest)[0].json()
+
+
+def test_the_server_does_not_say_everything_of_a_large_request(model):
+    response, counted = served(model, [{"colour": f"colour {k}"} for k in range(50)])
+    found = response.json()["warnings"]
+    assert len(found) == 21
+    assert found[-1] == "and 30 more such values"
+    assert 'input_new_values_total{input="table"} 50.0' in counted
+
+
+def test_the_server_says_it_in_the_open_protocol_and_in_forms(model):
+    from fastapi.testclient import TestClient
+
+    from consilience.serve.config import ServeConfig
+    from consilience.serve.engine import Engine
+    from consilience.serve.metrics import Metrics
+    from consilience.serve.rest import application
+
+    with TestClient(application(Engine(model, ServeConfig(), Metrics()))) as client:
+        form = client.post("/v1/predict", files={"colour": (None, "blu"), "size": (None, "2")})
+        assert "nearest known: 'blue'" in form.json()["warnings"][0]
+        tensor = {"name": "colour", "shape": [2], "datatype": "BYTES", "data": ["Red", "blu"]}
+        asked = client.post("/v2/models/model/infer", json={"inputs": [tensor]})
+        assert asked.json()["parameters"]["warnings"].startswith("row 1: column 'colour' holds 'blu'")
+        tensor = {**tensor, "data": ["Red", "BLUE"]}
+        assert "parameters" not in client.post("/v2/models/model/infer", json={"inputs": [tensor]}).json()
+
+
+def test_the_server_says_nothing_where_training_had_many_unknown_values(tmp_path):
+    rng = np.random.default_rng(0)
+    names = [f"n{k}" for k in rng.zipf(1.5, 300)]
+    z = rng.random(300)
+    table = pd.DataFrame({"name": names, "z": z, "y": np.where(z > 0.5, "a", "b")})
+    config = QUICK | {"inputs": {"who": {"kind": "category", "columns": ["name"]}}}
+    found = cs.load(cs.fit(table, target="y", preset="classic", config=config, out=tmp_path / "r").run)
+    assert found.inputs["who"].processor.seen[0].other > 0.1
+    response, counted = served(found, {"name": "somebody", "z": 0.2})
+    assert "warnings" not in response.json()
+    assert 'input_new_values_total{input="who"} 1.0' in counted, "a rate is worth watching all the same"
 
 
 def test_the_server_refuses_names_and_parts_it_cannot_use(model):

@@ -4,7 +4,6 @@ prints them: predict, evaluate, audit, fit (of further tables), the server. Chan
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from consilience.core.alike import nearest
 from consilience.data.cells import Cells, Dataset
 from consilience.data.check import summarize
 from consilience.data.table import Table
@@ -24,8 +24,8 @@ _LEAST = 5
 """Rows from which on a share says something."""
 _CLEAR = {"new": 0.5, "missing": 0.9}
 """Share of the rows which training leaves room for, beyond which a change is worth a word: gaps come and go."""
-_CLOSE = 0.6
-"""Likeness of two names, 0 to 1, from which on one may be meant by the other."""
+_REQUESTED = 20
+"""Sentences about one request."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,34 +70,40 @@ def compare(
     return Comparison(warnings=tuple(dict.fromkeys(warnings)), notes=tuple(dict.fromkeys(notes)))
 
 
-def new_values(dataset: Dataset, inputs: Mapping[str, Input]) -> dict[str, list[Unlike]]:
-    """By input: columns in which a request, of one row even, holds categories that training hardly ever had."""
-    found: dict[str, list[Unlike]] = {}
+def in_request(dataset: Dataset, inputs: Mapping[str, Input]) -> tuple[list[str], dict[str, int]]:
+    """Of a request, one row even: a sentence for each new category of a column in which training hardly ever had one,
+    whatever the other rows hold, and for numbers that are all outside of the range of training; and by input how many
+    values are new categories."""
+    said: list[str] = []
+    new: Counter[str] = Counter()
     for name, cells in dataset.inputs.items():
-        for fact in inputs[name].processor.unlike(cells.values, cells.index):
-            if fact.what == "new" and is_unlike(fact):
-                found.setdefault(name, []).append(fact)
-    return found
+        for fact in inputs[name].processor.in_request(cells.values, cells.index):
+            if fact.what == "new":
+                new[name] += fact.rows
+                if _beyond(1.0, 1, fact.expected):
+                    rows = np.flatnonzero(np.isin(cells.index, fact.values)).tolist()
+                    said.append(
+                        f"{_rows(rows)}: column {fact.column!r} holds {fact.examples[0]}, which is new to the model"
+                    )
+            elif fact.of >= _LEAST:
+                said.append(sentence(fact))
+    more = len(said) - _REQUESTED
+    return (said if more <= 0 else [*said[:_REQUESTED], f"and {more:,} more such values"]), dict(new)
+
+
+def _rows(rows: list[int]) -> str:
+    if len(rows) == 1:
+        return f"row {rows[0]}"
+    shown, more = rows[:3], len(rows) - 3
+    return f"rows {', '.join(map(str, shown))}" + (f" and {more:,} more" if more > 0 else "")
 
 
 def absent_columns(table: Table, used: Collection[str], known: Collection[str]) -> dict[str, str | None]:
-    """The used columns that a table lacks, each with the column that is probably it."""
+    """The used columns that a table lacks, each with the column that is probably it: each is most like the other."""
     absent = sorted(set(used) - table.columns.keys())
     strangers = sorted(table.columns.keys() - set(used) - set(known)) if absent else []
-    return {column: nearest(column, strangers) for column in absent}
-
-
-def nearest(name: str, others: Collection[str]) -> str | None:
-    """The name most like it, if any is: case, blanks and signs count for nothing."""
-    folded: dict[str, str] = {}
-    for other in others:
-        folded.setdefault(_fold(other) or other, other)
-    close = difflib.get_close_matches(_fold(name) or name, folded, n=1, cutoff=_CLOSE)
-    return folded[close[0]] if close else None
-
-
-def _fold(name: str) -> str:
-    return "".join(c for c in name.casefold()[:200] if c.isalnum())
+    found = {column: nearest(column, strangers) for column in absent}
+    return {column: near if near and nearest(near, absent) == column else None for column, near in found.items()}
 
 
 def _once(dataset: Dataset, inputs: Mapping[str, Input]) -> Dataset:

@@ -171,6 +171,8 @@ class Unlike:
     expected: float
     """Share of training rows."""
     examples: tuple[str, ...] = ()
+    values: tuple[int, ...] = ()
+    """Places of the values that are so, where `in_request` was asked."""
 
 
 class Processor(ABC):
@@ -193,6 +195,11 @@ class Processor(ABC):
     def unlike(self, values: Values, index: np.ndarray) -> tuple[Unlike, ...]:
         """How the rows of a table differ from those of training, column by column; `index` [N]: the cell of each row.
         Shares of missing are among rows that have any value. The default: nothing is known of columns."""
+        return ()
+
+    def in_request(self, values: Values, index: np.ndarray) -> tuple[Unlike, ...]:
+        """Of `unlike` what is worth a word in a request of few rows, found fast: each new category, and columns whose
+        numbers are all outside of the range of training. The default: nothing."""
         return ()
 
     def augment(self, tokens: Tokens, rng: np.random.Generator) -> Tokens:

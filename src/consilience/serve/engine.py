@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from consilience.bundle.compare import new_values, sentence
+from consilience.bundle.compare import in_request
 from consilience.bundle.model import Model
 from consilience.data.cells import Dataset, merged
 from consilience.data.table import Table
@@ -37,7 +37,7 @@ class Answer:
     answers: np.ndarray
     predictions: list[Any]
     warnings: tuple[str, ...] = ()
-    """Sentences about columns of the request whose values are new to the model."""
+    """Sentences about what of the request is not as it was in training."""
 
 
 @dataclass(eq=False)
@@ -130,7 +130,7 @@ class Engine:
         try:
             with self.metrics.timed("decode"):
                 job.dataset = self._load(job.rows)
-                job.warnings = self._new_values(job.dataset)
+                job.warnings = self._compared(job.dataset)
             self.metrics.saw(job.rows, self.fields)
         except Exception as error:  # whatever it was, the request must hear of it
             _tell([job], [error])
@@ -152,11 +152,10 @@ class Engine:
             )
         return dataset
 
-    def _new_values(self, dataset: Dataset) -> tuple[str, ...]:
-        said = []
-        for name, facts in new_values(dataset, self.model.inputs).items():
-            self.metrics.new_values.labels(name).inc(sum(fact.rows for fact in facts))
-            said += [sentence(fact) for fact in facts]
+    def _compared(self, dataset: Dataset) -> tuple[str, ...]:
+        said, new = in_request(dataset, self.model.inputs)
+        for name, values in new.items():
+            self.metrics.new_values.labels(name).inc(values)
         return tuple(said)
 
     def _compute(self) -> None:

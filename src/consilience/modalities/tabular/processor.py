@@ -13,7 +13,7 @@ from consilience.modalities.base import Features, Processor, Unlike, Values
 from consilience.modalities.tabular.collate import augment, collate, split
 from consilience.modalities.tabular.config import Config
 from consilience.modalities.tabular.features import features
-from consilience.modalities.tabular.seen import Seen, seen, unlike
+from consilience.modalities.tabular.seen import Seen, in_request, seen, unlike
 from consilience.modalities.tabular.transform import KINDS, Column, from_json, to_json
 
 
@@ -56,6 +56,11 @@ class TableProcessor(Processor):
         weights = np.where(present, np.bincount(index, minlength=len(values)), 0)
         three = zip(self.columns, self.seen, parts, strict=True)
         return tuple(found for column, was, part in three for found in unlike(column, was, part, weights))
+
+    def in_request(self, values: Values, index: np.ndarray) -> tuple[Unlike, ...]:
+        parts, _ = split(values, len(self.columns))
+        three = zip(self.columns, self.seen, parts, strict=True)
+        return tuple(found for column, was, part in three for found in in_request(column, was, part, index))
 
     def collate(self, values: Values) -> Tokens:
         return collate(self.columns, values, self.config.limit)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from consilience.core.alike import nearest
 from consilience.modalities.base import Unlike
 from consilience.modalities.tabular.transform import CategoryColumn, Column, NumberColumn, Parts, numbers
 
 _SHOWN = 3
 _LONGEST = 40
 """Characters of a label that are shown."""
+_SLIP = 0.75
+"""Likeness of two labels, 0 to 1, from which on one may be a slip of the other."""
+_COMPARED = 1000
+"""Most frequent categories among which the nearest is looked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,16 +62,66 @@ def unlike(column: Column, was: Seen, parts: Parts, weights: np.ndarray) -> Iter
                 counts[part] += int(weight)
         meant = {label: column.meant(label) for label in counts}
         new = [label for label, category in meant.items() if category is None]
-        yield _labels(name, "new", new, counts, held, was.other)
+        yield _labels(name, "new", new, counts, held, was.other, lambda label: shown(label, column.categories))
         other = [label for label, category in meant.items() if category not in (None, label)]
-        yield _labels(name, "otherwise written", other, counts, held, 0.0, meant)
-    elif was.low is not None and was.high is not None:
-        raw = numbers(parts)
-        outside = present & ~((raw >= was.low) & (raw <= was.high))
-        shown = (f"{was.low:.6g}", f"{was.high:.6g}")
-        yield Unlike(
-            column=name, what="outside", rows=int(weights[outside].sum()), of=held, expected=0.0, examples=shown
+        yield _labels(
+            name, "otherwise written", other, counts, held, 0.0, lambda label: f"{_short(label)} for {meant[label]!r}"
         )
+    elif _all_outside(was, parts):
+        yield _outside(name, was, held)
+
+
+def in_request(column: Column, was: Seen, parts: Parts, index: np.ndarray) -> Iterator[Unlike]:
+    """What is worth a word in a request of few rows: every new label by itself, and numbers that are all outside."""
+    if isinstance(column, CategoryColumn):
+        new: dict[str, list[int]] = {}
+        for place, part in enumerate(parts):
+            if part is not None and column.meant(part) is None:
+                new.setdefault(part, []).append(place)
+        for label, places in new.items():
+            yield Unlike(
+                column=column.name,
+                what="new",
+                rows=int(np.isin(index, places).sum()),
+                of=_held(parts, index),
+                expected=was.other,
+                examples=(shown(label, column.categories),),
+                values=tuple(places),
+            )
+    elif _all_outside(was, parts):
+        yield _outside(column.name, was, _held(parts, index))
+
+
+def _held(parts: Parts, index: np.ndarray) -> int:
+    return int(np.array([part is not None for part in parts], bool)[index].sum())
+
+
+def _all_outside(was: Seen, parts: Parts) -> bool:
+    """Whether there are numbers, and none is in the range of training."""
+    low, high = was.low, was.high
+    if low is None or high is None or any(part is not None and low <= part <= high for part in parts):
+        return False
+    return any(part is not None for part in parts)
+
+
+def _outside(name: str, was: Seen, held: int) -> Unlike:
+    limits = (f"{was.low:.6g}", f"{was.high:.6g}")
+    return Unlike(column=name, what="outside", rows=held, of=held, expected=0.0, examples=limits)
+
+
+def _short(label: str) -> str:
+    return repr(label[:_LONGEST])
+
+
+def shown(label: str, known: Sequence[str]) -> str:
+    """A new label as users see it, with the known one that it may be a slip of. Codes have none (124 is no slip of
+    123), nor have words that begin otherwise ("inactive" is no slip of "active")."""
+    text = _short(label)
+    if len(label) > _LONGEST or any(c.isdigit() for c in label):
+        return text
+    alike = [other for other in known[:_COMPARED] if other[:1].casefold() == label[:1].casefold()]
+    near = nearest(label, alike, close=_SLIP)
+    return text if near is None else f"{text} (nearest known: {near!r})"
 
 
 def _labels(
@@ -76,9 +131,8 @@ def _labels(
     counts: Counter[str],
     held: int,
     expected: float,
-    meant: dict[str, str | None] | None = None,
+    show: Callable[[str], str],
 ) -> Unlike:
     most = sorted(labels, key=lambda label: (-counts[label], label))[:_SHOWN]
-    shown = [f"{label[:_LONGEST]!r}" + ("" if meant is None else f" for {meant[label]!r}") for label in most]
     rows = sum(counts[label] for label in labels)
-    return Unlike(column=name, what=what, rows=rows, of=held, expected=expected, examples=tuple(shown))  # type: ignore[arg-type]
+    return Unlike(column=name, what=what, rows=rows, of=held, expected=expected, examples=tuple(map(show, most)))  # type: ignore[arg-type]
